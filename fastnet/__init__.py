@@ -1,0 +1,50 @@
+"""Train small neural networks on a CPU, fast.
+
+>>> import fastnet
+>>> data = fastnet.datasets.load_digits()
+>>> network = fastnet.Network([64, 32, 10], seed=0)
+>>> history = fastnet.Trainer(network, seed=0).fit(data.X_train, data.y_train, epochs=10)
+>>> bool(network.score(data.X_test, data.y_test) > 0.9)
+True
+
+Importing this package imports nothing heavy and compiles nothing: public names are found on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = ("datasets", "exceptions", "functional", "network", "schedules", "trainer")
+_HOMES = {
+    "Network": "network",
+    "Trainer": "trainer",
+    "History": "trainer",
+    "DivergenceError": "exceptions",
+    "DownloadError": "exceptions",
+    "FormatError": "exceptions",
+}
+
+__all__ = ["DivergenceError", "DownloadError", "FormatError", "History", "Network", "Trainer", "__version__",
+           "datasets", "exceptions", "functional", "network", "schedules", "trainer"]  # fmt: skip
+
+if TYPE_CHECKING:
+    from . import datasets, exceptions, functional, network, schedules, trainer
+    from .exceptions import DivergenceError, DownloadError, FormatError
+    from .network import Network
+    from .trainer import History, Trainer
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds a public name when the name is first used (PEP 562)."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_MODULES) | set(_HOMES))

@@ -1,0 +1,22 @@
+"""Errors that fastnet raises beside Python's own ``ValueError`` and ``TypeError``."""
+
+
+class DivergenceError(ArithmeticError, ValueError):
+    """Training produced a loss or a weight that is not finite.
+
+    The message names the epoch and the learning rate; the network keeps the last finite weights.
+    """
+
+
+class FormatError(ValueError):
+    """A data or model file does not hold what its format promises.
+
+    The message names the file, the byte or field, what was found and what is expected.
+    """
+
+
+class DownloadError(OSError):
+    """A data set could not be downloaded from any mirror.
+
+    The message lists what was tried and says how to place the files by hand.
+    """
