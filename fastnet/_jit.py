@@ -1,0 +1,166 @@
+"""The only file that spells Numba options: three decorators, the vector width, the compile cache.
+
+``core``    a register-level piece, always inlined into its callers
+``kernel``  a loop over memory, called from compiled code
+``entry``   what Python calls: compiled on first use and kept in the cache folder
+
+The cache folder is keyed by a digest of all compiled sources, the versions of Numba and LLVM and the CPU,
+because Numba itself does not notice when a callee in another file changes (numba#1833).
+"""
+
+import hashlib
+import os
+import stat
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding
+import numba
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+_OPTIONS = {"error_model": "numpy", "nogil": True}
+
+
+def _cpu() -> tuple[str, str]:
+    """Name and feature string of the CPU that Numba compiles for."""
+    name = config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    if config.CPU_FEATURES is not None:
+        return name, config.CPU_FEATURES
+    return name, "" if config.CPU_NAME else llvmlite.binding.get_host_cpu_features().flatten()
+
+
+def _has(feature: str, *cpus: str) -> bool:
+    name, features = _cpu()
+    return f"+{feature}" in features.split(",") or name in cpus
+
+
+def _vector_bytes() -> int:
+    """Bytes in one vector register of the target: 64, 32 or 16 (FASTNET_VECTOR_BYTES overrides)."""
+    if "FASTNET_VECTOR_BYTES" in os.environ:
+        return int(os.environ["FASTNET_VECTOR_BYTES"])
+    if _has("avx512f", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "znver4"):
+        return 64
+    return 32 if _has("avx2", "haswell", "broadwell", "skylake", "znver1", "znver2", "znver3") else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+
+
+def core(function: Callable) -> Callable:
+    """Compile a register-level piece; LLVM inlines it at every call."""
+    return numba.njit(**_OPTIONS, forceinline=True)(function)
+
+
+def kernel(function: Callable) -> Callable:
+    """Compile a loop that only compiled code calls; it is cached as part of its callers."""
+    return numba.njit(**_OPTIONS)(function)
+
+
+def entry(function: Callable) -> Callable:
+    """Compile a function that Python calls, and keep the result in the cache folder."""
+    dispatcher = numba.njit(**_OPTIONS)(function)
+    if cache_folder() is not None:
+        dispatcher._cache = _KernelCache(dispatcher.py_func)
+    return dispatcher
+
+
+@cache
+def _digest() -> str:
+    """Digest of everything that compiled code depends on."""
+    package = Path(__file__).parent
+    sources = [Path(__file__), package / "simd.py", package / "passes.py", *sorted((package / "kernels").glob("*.py"))]
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.read_bytes() if source.exists() else b"")
+    digest.update(repr((numba.__version__, llvmlite.__version__, _cpu(), VECTOR_BYTES)).encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Return the folder that holds compiled kernels, or None (with one warning) if there can be none.
+
+    ``FASTNET_CACHE_DIR`` names another place. Cached code runs unchecked, so the folder must be the user's own.
+    """
+    root = os.environ.get("FASTNET_CACHE_DIR") or config.CACHE_DIR or _user_cache()
+    folder = Path(root) / "fastnet-kernels" / _digest()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_private(folder)
+    except OSError as error:
+        warnings.warn(
+            f"fastnet compiles its kernels anew in this process, because they can't be cached: {error}. "
+            "Set FASTNET_CACHE_DIR to a folder of your own.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
+def _user_cache() -> str:
+    import platformdirs
+
+    return platformdirs.user_cache_dir("fastnet", appauthor=False)
+
+
+def _check_private(folder: Path) -> None:
+    """Refuse a folder through which somebody else could plant code, or which can't be written."""
+    if os.name == "posix":
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+            raise PermissionError(f"{folder} is not a folder that you alone can write to")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} is not writable")
+
+
+class _Locator(_CacheLocator):
+    """Tell Numba's cache to use fastnet's folder; its name already says what the code was made from."""
+
+    def __init__(self, line: int):
+        self._line = line
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func.__code__.co_firstlineno)
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def get_source_stamp(self):
+        return _digest()
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+
+class _KernelCacheImpl(CompileResultCacheImpl):
+    _locator_classes = (_Locator,)
+
+
+class _KernelCache(FunctionCache):
+    """Numba's function cache in fastnet's folder; a damaged entry is compiled again instead of raising."""
+
+    _impl_class = _KernelCacheImpl
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # whatever unpickling damaged bytes raises
+            warnings.warn(
+                f"the cached kernel {self._name} is damaged ({error!r}) and is compiled again",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self.flush()
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            warnings.warn(f"the compiled kernel {self._name} can't be kept: {error}", RuntimeWarning, stacklevel=2)

@@ -1,0 +1,633 @@
+"""Vector words for compiled code: one value is a whole vector register of float32 or float64 lanes.
+
+Numba has no vector type, and LLVM's auto-vectoriser gives up on most of our loops, so this file adds one: an
+extension type over LLVM's ``<n x float>`` with the words below. They are used inside compiled functions only.
+
+* memory    ``pointer, pointer_to, shift, load, store, load_first, store_first, load_as, prefetch``
+* lanes     ``lanes, splat, lane_index, widen, reduce_add, reduce_max, reduce_min``
+* values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
+* bits      ``power_of_two, exponent, significand``
+* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add``: a block of vectors that stays in registers
+
+A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
+Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
+"""
+
+import operator
+from functools import partial
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
+
+from ._jit import VECTOR_BYTES
+
+_INT32 = ir.IntType(32)
+_BITS = {types.float32: 32, types.float64: 64}
+_MANTISSA = {types.float32: 23, types.float64: 52}
+_BIAS = {types.float32: 127, types.float64: 1023}
+
+
+def lanes_of(dtype) -> int:
+    """Lanes of one vector register of a NumPy dtype (called from Python: layouts depend on it)."""
+    return VECTOR_BYTES // dtype.itemsize
+
+
+# -- types ---------------------------------------------------------------------------------------------
+
+
+class VectorType(types.Type):
+    """``lanes`` values of one float type in a register."""
+
+    def __init__(self, dtype, lanes):
+        self.dtype, self.lanes = dtype, lanes
+        super().__init__(name=f"Vector({dtype}, {lanes})")
+
+
+class MaskType(types.Type):
+    """One bit a lane: what a comparison of vectors gives."""
+
+    def __init__(self, lanes):
+        self.lanes = lanes
+        super().__init__(name=f"Mask({lanes})")
+
+
+class TileType(types.Type):
+    """``rows`` times ``columns`` vectors: the accumulators of a matrix product."""
+
+    def __init__(self, vector, rows, columns):
+        self.vector, self.rows, self.columns = vector, rows, columns
+        super().__init__(name=f"Tile({vector}, {rows}, {columns})")
+
+
+def _llvm(fe_type):
+    """LLVM type of a scalar, vector or mask type."""
+    if isinstance(fe_type, VectorType):
+        return ir.VectorType(_llvm(fe_type.dtype), fe_type.lanes)
+    if isinstance(fe_type, MaskType):
+        return ir.VectorType(ir.IntType(1), fe_type.lanes)
+    return ir.FloatType() if fe_type == types.float32 else ir.DoubleType()
+
+
+@register_model(VectorType)
+@register_model(MaskType)
+class _RegisterModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, _llvm(fe_type))
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, dmm, fe_type):
+        super().__init__(dmm, fe_type, ir.ArrayType(_llvm(fe_type.vector), fe_type.rows * fe_type.columns))
+
+
+def _full(dtype) -> VectorType:
+    return VectorType(dtype, VECTOR_BYTES * 8 // _BITS[dtype])
+
+
+def _like(fe_type) -> VectorType:
+    """Vector type that belongs to a vector, or to a pointer to floats."""
+    if isinstance(fe_type, VectorType):
+        return fe_type
+    if isinstance(fe_type, TileType):
+        return fe_type.vector
+    return _full(fe_type.dtype)
+
+
+# -- code generation helpers ---------------------------------------------------------------------------
+
+
+def _call(builder, name, result, *args):
+    """Call an LLVM intrinsic, declaring it on first use."""
+    kind = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def _suffix(vector: VectorType) -> str:
+    return f"v{vector.lanes}f{_BITS[vector.dtype]}"
+
+
+def _muladd(builder, vector, a, b, c):
+    # llvm.fmuladd and not llvm.fma: the latter turns into scalar calls of fmaf on CPUs without FMA.
+    return _call(builder, f"llvm.fmuladd.{_suffix(vector)}", _llvm(vector), a, b, c)
+
+
+def _spread(builder, value, vector: VectorType):
+    """Spread one scalar over all lanes."""
+    kind = _llvm(vector)
+    single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_INT32, 0))
+    mask = ir.Constant(ir.VectorType(_INT32, vector.lanes), [0] * vector.lanes)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), mask)
+
+
+def _constant(vector: VectorType, value):
+    return ir.Constant(_llvm(vector), [value] * vector.lanes)
+
+
+def _as_vector(context, builder, value, fe_type, vector: VectorType):
+    """Return ``value`` as a vector, spreading a number."""
+    if isinstance(fe_type, VectorType):
+        return value
+    return _spread(builder, context.cast(builder, value, fe_type, vector.dtype), vector)
+
+
+def _address(builder, pointer, index, vector: VectorType):
+    return builder.bitcast(builder.gep(pointer, [index]), _llvm(vector).as_pointer())
+
+
+def _load(builder, pointer, index, vector: VectorType):
+    return builder.load(_address(builder, pointer, index, vector), align=_BITS[vector.dtype] // 8)
+
+
+def _store(builder, value, pointer, index, vector: VectorType):
+    builder.store(value, _address(builder, pointer, index, vector), align=_BITS[vector.dtype] // 8)
+
+
+def _integers(vector: VectorType):
+    return ir.VectorType(ir.IntType(_BITS[vector.dtype]), vector.lanes)
+
+
+def _integer(vector: VectorType, value: int):
+    return ir.Constant(_integers(vector), [value] * vector.lanes)
+
+
+def _lane_numbers(bits: int, lanes: int):
+    return ir.Constant(ir.VectorType(ir.IntType(bits), lanes), list(range(lanes)))
+
+
+def _first(builder, count, lanes: int):
+    """Mask of the first ``count`` lanes."""
+    spread = _spread_integer(builder, count, lanes)
+    return builder.icmp_signed("<", _lane_numbers(64, lanes), spread)
+
+
+def _spread_integer(builder, value, lanes: int):
+    kind = ir.VectorType(value.type, lanes)
+    single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(_INT32, 0))
+    mask = ir.Constant(ir.VectorType(_INT32, lanes), [0] * lanes)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), mask)
+
+
+def _is_floats(fe_type) -> bool:
+    return isinstance(fe_type, types.CPointer) and fe_type.dtype in _BITS
+
+
+# -- memory --------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def pointer(typingctx, array, offset):
+    """Pointer to element ``offset`` of a C-contiguous array."""
+
+    def codegen(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.gep(data, [args[1]])
+
+    if isinstance(array, types.Array) and isinstance(offset, types.Integer):
+        return types.CPointer(array.dtype)(array, types.int64), codegen
+    return None
+
+
+@intrinsic
+def pointer_to(typingctx, address, dtype):
+    """Pointer to values of a dtype at an integer address."""
+
+    def codegen(context, builder, sig, args):
+        return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
+
+    if isinstance(address, types.Integer) and isinstance(dtype, types.NumberClass):
+        return types.CPointer(dtype.instance_type)(types.int64, dtype), codegen
+    return None
+
+
+@intrinsic
+def shift(typingctx, start, count):
+    """Pointer to ``start[count]``."""
+
+    def codegen(context, builder, sig, args):
+        return builder.gep(args[0], [args[1]])
+
+    return start(start, types.int64), codegen
+
+
+@intrinsic
+def load(typingctx, start, index):
+    """Vector of the lanes from ``start[index]`` on; any alignment."""
+
+    def codegen(context, builder, sig, args):
+        return _load(builder, args[0], args[1], sig.return_type)
+
+    return (_like(start)(start, types.int64), codegen) if _is_floats(start) else None
+
+
+@intrinsic
+def store(typingctx, start, index, value):
+    """Write all lanes from ``start[index]`` on; any alignment."""
+
+    def codegen(context, builder, sig, args):
+        _store(builder, args[2], args[0], args[1], sig.args[2])
+
+    return types.void(start, types.int64, value), codegen
+
+
+@intrinsic
+def load_first(typingctx, start, index, count, fill):
+    """First ``count`` lanes from ``start[index]`` on, ``fill`` in the others, which are not read."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        filling = _as_vector(context, builder, args[3], sig.args[3], vector)
+        address = _address(builder, args[0], args[1], vector)
+        name = f"llvm.masked.load.{_suffix(vector)}.p0"
+        align = ir.Constant(_INT32, _BITS[vector.dtype] // 8)
+        return _call(builder, name, _llvm(vector), address, align, _first(builder, args[2], vector.lanes), filling)
+
+    return (_like(start)(start, types.int64, types.int64, fill), codegen) if _is_floats(start) else None
+
+
+@intrinsic
+def store_first(typingctx, start, index, value, count):
+    """Write the first ``count`` lanes from ``start[index]`` on; the others are not touched."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.args[2]
+        address = _address(builder, args[0], args[1], vector)
+        align = ir.Constant(_INT32, _BITS[vector.dtype] // 8)
+        mask = _first(builder, args[3], vector.lanes)
+        _call(builder, f"llvm.masked.store.{_suffix(vector)}.p0", ir.VoidType(), args[2], address, align, mask)
+
+    return types.void(start, types.int64, value, types.int64), codegen
+
+
+@intrinsic
+def load_as(typingctx, start, index, like):
+    """Load as many elements as ``like`` has lanes, of any number type, converted to its dtype."""
+
+    def codegen(context, builder, sig, args):
+        source, vector = sig.args[0].dtype, sig.return_type
+        item = context.get_value_type(source)
+        kind = ir.VectorType(item, vector.lanes)
+        address = builder.bitcast(builder.gep(args[0], [args[1]]), kind.as_pointer())
+        raw = builder.load(address, align=source.bitwidth // 8)
+        if isinstance(source, types.Integer):
+            return (builder.sitofp if source.signed else builder.uitofp)(raw, _llvm(vector))
+        if source.bitwidth == vector.dtype.bitwidth:
+            return raw
+        return (builder.fpext if source.bitwidth < vector.dtype.bitwidth else builder.fptrunc)(raw, _llvm(vector))
+
+    return _like(like)(start, types.int64, like), codegen
+
+
+@intrinsic
+def prefetch(typingctx, start, index):
+    """Ask for the cache line of ``start[index]``, to be read soon."""
+
+    def codegen(context, builder, sig, args):
+        address = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
+        flags = [ir.Constant(_INT32, flag) for flag in (0, 3, 1)]  # read, keep in all levels, data
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), address, *flags)
+
+    return types.void(start, types.int64), codegen
+
+
+# -- lanes ---------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def lanes(typingctx, like):
+    """Lanes of a vector, or of the vectors that a pointer to floats loads."""
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.int64, _like(sig.args[0]).lanes)
+
+    return types.int64(like), codegen
+
+
+@intrinsic
+def splat(typingctx, like, value):
+    """Vector with ``value`` in every lane, of the type that ``like`` (a vector or pointer) implies."""
+
+    def codegen(context, builder, sig, args):
+        return _as_vector(context, builder, args[1], sig.args[1], sig.return_type)
+
+    return _like(like)(like, value), codegen
+
+
+@intrinsic
+def lane_index(typingctx, like):
+    """Vector 0, 1, 2, … of the type of ``like``."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return ir.Constant(_llvm(vector), [float(i) for i in range(vector.lanes)])
+
+    return _like(like)(like), codegen
+
+
+@intrinsic
+def widen(typingctx, value):
+    """Return the same lanes in float64."""
+
+    def codegen(context, builder, sig, args):
+        return args[0] if sig.args[0] == sig.return_type else builder.fpext(args[0], _llvm(sig.return_type))
+
+    return VectorType(types.float64, value.lanes)(value), codegen
+
+
+def _reduce(combine, context, builder, sig, args):
+    """Halve the vector until one lane is left: the order is fixed, so the bits are too."""
+    value, count = args[0], sig.args[0].lanes
+    while count > 1:
+        count //= 2
+        halves = [ir.Constant(ir.VectorType(_INT32, count), [i + start for i in range(count)]) for start in (0, count)]
+        low, high = (builder.shuffle_vector(value, value, half) for half in halves)
+        value = combine(builder, low, high)
+    return builder.extract_element(value, ir.Constant(_INT32, 0))
+
+
+def _larger(builder, a, b):
+    return builder.select(builder.fcmp_unordered(">", a, b), a, b)
+
+
+def _smaller(builder, a, b):
+    return builder.select(builder.fcmp_unordered("<", a, b), a, b)
+
+
+@intrinsic
+def reduce_add(typingctx, value):
+    """Sum of all lanes."""
+    return value.dtype(value), partial(_reduce, lambda builder, a, b: builder.fadd(a, b))
+
+
+@intrinsic
+def reduce_max(typingctx, value):
+    """Largest lane; a NaN lane need not show."""
+    return value.dtype(value), partial(_reduce, _larger)
+
+
+@intrinsic
+def reduce_min(typingctx, value):
+    """Smallest lane; a NaN lane need not show."""
+    return value.dtype(value), partial(_reduce, _smaller)
+
+
+# -- values --------------------------------------------------------------------------------------------
+
+
+def _vector_beside(args):
+    """Return the vector type of a binary operation on vectors, or on a vector and a number."""
+    found = {a for a in args if isinstance(a, VectorType)}
+    rest = [a for a in args if not isinstance(a, VectorType)]
+    return found.pop() if len(found) == 1 and all(isinstance(a, types.Number) for a in rest) else None
+
+
+def _define_operator(symbol, result_of, emit):
+    """Make ``symbol`` work on two vectors, or on a vector and a number."""
+
+    class Template(AbstractTemplate):
+        def generic(self, args, kws):
+            vector = _vector_beside(args) if len(args) == 2 else None
+            return None if vector is None else signature(result_of(vector), *args)
+
+    def lower(context, builder, sig, args):
+        vector = _vector_beside(sig.args)
+        return emit(
+            builder, *(_as_vector(context, builder, a, t, vector) for a, t in zip(args, sig.args, strict=True))
+        )
+
+    infer_global(symbol)(Template)
+    for left, right in ((VectorType, VectorType), (VectorType, types.Number), (types.Number, VectorType)):
+        lower_builtin(symbol, left, right)(lower)
+
+
+for _symbols, _method in (
+    ((operator.add, operator.iadd), "fadd"),
+    ((operator.sub, operator.isub), "fsub"),
+    ((operator.mul, operator.imul), "fmul"),
+    ((operator.truediv, operator.itruediv), "fdiv"),
+):
+    for _symbol in _symbols:
+        _define_operator(_symbol, lambda vector: vector, lambda b, x, y, method=_method: getattr(b, method)(x, y))
+for _symbol, _name in ((operator.lt, "<"), (operator.le, "<="), (operator.eq, "=="), (operator.gt, ">")):
+    _define_operator(
+        _symbol, lambda vector: MaskType(vector.lanes), lambda b, x, y, name=_name: b.fcmp_ordered(name, x, y)
+    )
+
+
+@infer_global(operator.neg)
+class _Negate(AbstractTemplate):
+    def generic(self, args, kws):
+        return signature(args[0], *args) if isinstance(args[0], VectorType) else None
+
+
+@lower_builtin(operator.neg, VectorType)
+def _negate(context, builder, sig, args):
+    return builder.fneg(args[0])
+
+
+@intrinsic
+def muladd(typingctx, a, b, c):
+    """``a * b + c``, with one rounding on CPUs that have fused multiply-add."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        values = (_as_vector(context, builder, x, t, vector) for x, t in zip(args, sig.args, strict=True))
+        return _muladd(builder, vector, *values)
+
+    vector = _vector_beside((a, b, c))
+    return None if vector is None else (vector(a, b, c), codegen)
+
+
+@intrinsic
+def select(typingctx, mask, a, b):
+    """Lanes of ``a`` where the mask holds, else of ``b``."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        yes, no = (_as_vector(context, builder, args[i], sig.args[i], vector) for i in (1, 2))
+        return builder.select(args[0], yes, no)
+
+    vector = _vector_beside((a, b))
+    return None if vector is None else (vector(mask, a, b), codegen)
+
+
+@intrinsic
+def absolute(typingctx, value):
+    """Return the value without its sign bit."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return _call(builder, f"llvm.fabs.{_suffix(vector)}", _llvm(vector), args[0])
+
+    return value(value), codegen
+
+
+@intrinsic
+def copysign(typingctx, magnitude, sign):
+    """Magnitude of the first with the sign bit of the second."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return _call(builder, f"llvm.copysign.{_suffix(vector)}", _llvm(vector), *args)
+
+    return magnitude(magnitude, sign), codegen
+
+
+@intrinsic
+def square_root(typingctx, value):
+    """Square root, correctly rounded."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return _call(builder, f"llvm.sqrt.{_suffix(vector)}", _llvm(vector), args[0])
+
+    return value(value), codegen
+
+
+@intrinsic
+def polynomial(typingctx, x, single, double):
+    """Polynomial in ``x`` by Horner's rule; coefficients from the highest power down.
+
+    ``single`` holds the coefficients for float32, ``double`` those for float64: the choice is made when the
+    function is compiled, so that one source serves both.
+    """
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        which = 1 if vector.dtype == types.float32 else 2
+        coefficients = [
+            _as_vector(context, builder, c, t, vector)
+            for c, t in zip(cgutils.unpack_tuple(builder, args[which]), sig.args[which], strict=True)
+        ]
+        value = coefficients[0]
+        for coefficient in coefficients[1:]:
+            value = _muladd(builder, vector, value, args[0], coefficient)
+        return value
+
+    return x(x, single, double), codegen
+
+
+@intrinsic
+def by_dtype(typingctx, like, single, double):
+    """Vector of the first number for float32, of the second for float64."""
+
+    def codegen(context, builder, sig, args):
+        which = 1 if sig.return_type.dtype == types.float32 else 2
+        return _as_vector(context, builder, args[which], sig.args[which], sig.return_type)
+
+    return _like(like)(like, single, double), codegen
+
+
+# -- bits ----------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def power_of_two(typingctx, exponent):
+    """2**n for lanes that hold whole numbers n in the range of normal results (-126 to 127, -1022 to 1023)."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        n = builder.fptosi(args[0], _integers(vector))
+        biased = builder.add(n, _integer(vector, _BIAS[vector.dtype]))
+        return builder.bitcast(builder.shl(biased, _integer(vector, _MANTISSA[vector.dtype])), _llvm(vector))
+
+    return exponent(exponent), codegen
+
+
+@intrinsic
+def round_to_even(typingctx, value):
+    """Nearest whole number for lanes below 2**22 (2**51) in magnitude, as the magic-number addition gives it."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        magic = _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype])
+        return builder.fsub(builder.fadd(args[0], magic), magic)
+
+    return value(value), codegen
+
+
+@intrinsic
+def exponent(typingctx, value):
+    """Exponent e of positive normal lanes, as a float: value = significand * 2**e with significand in [1, 2)."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        bits = builder.bitcast(args[0], _integers(vector))
+        raised = builder.lshr(bits, _integer(vector, _MANTISSA[vector.dtype]))
+        return builder.sitofp(builder.sub(raised, _integer(vector, _BIAS[vector.dtype])), _llvm(vector))
+
+    return value(value), codegen
+
+
+# -- tiles ---------------------------------------------------------------------------------------------
+
+
+@intrinsic(prefer_literal=True)
+def tile_zeros(typingctx, like, rows, columns):
+    """Tile of ``rows`` x ``columns`` vectors, all zero; both must be constants."""
+
+    def codegen(context, builder, sig, args):
+        kind = context.get_value_type(sig.return_type)
+        return ir.Constant(kind, [_constant(sig.return_type.vector, 0.0)] * kind.count)
+
+    if isinstance(rows, types.IntegerLiteral) and isinstance(columns, types.IntegerLiteral):
+        return TileType(_like(like), rows.literal_value, columns.literal_value)(like, rows, columns), codegen
+    return None
+
+
+@intrinsic
+def tile_muladd(typingctx, tile, a, a_step, b):
+    """Add the outer product of ``a[0], a[a_step], …`` (one a row) and the vectors at ``b`` to the tile."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, a, step, b) = sig.return_type, args
+        index = partial(ir.Constant, ir.IntType(64))
+        right = [_load(builder, b, index(j * kind.vector.lanes), kind.vector) for j in range(kind.columns)]
+        for row in range(kind.rows):
+            scalar = builder.load(builder.gep(a, [builder.mul(step, index(row))]))
+            left = _spread(builder, scalar, kind.vector)
+            for j in range(kind.columns):
+                at = row * kind.columns + j
+                total = _muladd(builder, kind.vector, left, right[j], builder.extract_value(tile, at))
+                tile = builder.insert_value(tile, total, at)
+        return tile
+
+    return tile(tile, a, types.int64, b), codegen
+
+
+def _tile_each(builder, kind, start, step):
+    """Yield the number, pointer and offset of each vector of a tile that lies at ``start`` in memory."""
+    for row in range(kind.rows):
+        line = builder.gep(start, [builder.mul(step, ir.Constant(ir.IntType(64), row))])
+        for j in range(kind.columns):
+            yield row * kind.columns + j, line, ir.Constant(ir.IntType(64), j * kind.vector.lanes)
+
+
+@intrinsic
+def tile_store(typingctx, tile, start, step):
+    """Write the tile to memory; its rows lie ``step`` elements apart."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start, step) = sig.args[0], args
+        for number, line, offset in _tile_each(builder, kind, start, step):
+            _store(builder, builder.extract_value(tile, number), line, offset, kind.vector)
+
+    return types.void(tile, start, types.int64), codegen
+
+
+@intrinsic
+def tile_add(typingctx, tile, start, step):
+    """Tile plus what lies in memory; its rows lie ``step`` elements apart (0 adds one row to all)."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start, step) = sig.args[0], args
+        for number, line, offset in _tile_each(builder, kind, start, step):
+            total = builder.fadd(_load(builder, line, offset, kind.vector), builder.extract_value(tile, number))
+            tile = builder.insert_value(tile, total, number)
+        return tile
+
+    return tile(tile, start, types.int64), codegen
