@@ -1,0 +1,232 @@
+"""The oracle: a float64 NumPy network, written to be obviously right and never to be fast.
+
+Letters: B samples, I fan-in, O fan-out, C classes, K outputs. A network is a pair of lists
+``(weights, biases)`` with shapes (I, O) and (O,), one entry per layer.
+
+Conventions, which fastnet shares:
+
+* The loss of a sample is the sum over its outputs; the loss of a batch is the mean over its samples,
+  with sample weights ``sum(w * l) / sum(w)``. A batch whose weights sum to zero has no data gradient.
+* The output fixes the loss. softmax: cross-entropy, targets are class indices (B,). sigmoid: binary
+  cross-entropy, multi-label targets (B, K) in {0, 1}. identity: squared error 0.5 * sum_k (z_k - t_k)^2,
+  targets (B, K). The last two take (B,) for K = 1. Always dz = (p - t) / B, or (p - t) * w / sum(w).
+* Weight decay is added to the gradient of weights, not of biases, and is no part of the loss.
+
+Parameters and X may be complex in `forward` and `batch_loss`: comparisons look at the real part only, so that
+Im loss(w + ih) / h is the exact derivative (complex step), with nothing subtracted and nothing rounded away.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+# ---------------------------------------------------------------- activations, derivatives from the output
+
+
+def sigmoid(z):
+    """1 / (1 + e^-z), with the exponential of a number that is never positive."""
+    e = np.exp(np.where(z.real > 0, -z, z))
+    return np.where(z.real > 0, 1 / (1 + e), e / (1 + e))
+
+
+ACTIVATIONS = {
+    "identity": lambda z: z,
+    "tanh": np.tanh,
+    "sigmoid": sigmoid,
+    "relu": lambda z: np.where(z.real > 0, z, 0),
+}
+DERIVATIVES = {
+    "identity": np.ones_like,
+    "tanh": lambda a: (1 - a) * (1 + a),
+    "sigmoid": lambda a: a * (1 - a),
+    "relu": lambda a: np.where(a > 0, 1.0, 0.0),
+}
+
+# ---------------------------------------------------------------- outputs
+
+
+def exp_shifted(z):
+    """Return e^(z - z_max) row by row: the largest entry becomes 1, nothing overflows."""
+    top = z.real.argmax(axis=1)[:, None]
+    return np.exp(z - np.take_along_axis(z, top, axis=1))
+
+
+def softmax(z):
+    e = exp_shifted(z)
+    return e / e.sum(axis=1, keepdims=True)
+
+
+OUTPUTS = {"softmax": softmax, "sigmoid": sigmoid, "identity": lambda z: z}
+
+# ---------------------------------------------------------------- losses per sample, from logits
+
+
+def cross_entropy(z, y):
+    """-log softmax(z)[y] = (z_max - z_y) + log(1 + sum over the others of e^(z_j - z_max))."""
+    rows, top = np.arange(len(z)), z.real.argmax(axis=1)
+    others = exp_shifted(z)
+    others[rows, top] = 0
+    return (z[rows, top] - z[rows, y]) + np.log1p(others.sum(axis=1))
+
+
+def softplus(z):
+    """log(1 + e^z) = max(z, 0) + log(1 + e^-|z|)."""
+    positive = z.real > 0
+    return np.where(positive, z, 0) + np.log1p(np.exp(np.where(positive, -z, z)))
+
+
+def binary_cross_entropy(z, t):
+    """-sum_k (t log p + (1 - t) log(1 - p)), for p = sigmoid(z): log p = -softplus(-z)."""
+    return (t * softplus(-z) + (1 - t) * softplus(z)).sum(axis=1)
+
+
+def squared_error(z, t):
+    return 0.5 * ((z - t) ** 2).sum(axis=1)
+
+
+LOSSES = {"softmax": cross_entropy, "sigmoid": binary_cross_entropy, "identity": squared_error}
+
+# ---------------------------------------------------------------- d (loss of a sample) / dz
+
+
+def cross_entropy_gradient(z, y):
+    """Return p - onehot(y); at the target -(sum of the other p), where p_y - 1 would cancel."""
+    rows, e = np.arange(len(z)), exp_shifted(z)
+    total = e.sum(axis=1)
+    e[rows, y] = 0
+    e[rows, y] = -e.sum(axis=1)
+    return e / total[:, None]
+
+
+def binary_cross_entropy_gradient(z, t):
+    """Return p - t = (1 - t) sigmoid(z) - t sigmoid(-z)."""
+    return (1 - t) * sigmoid(z) - t * sigmoid(-z)
+
+
+GRADIENTS = {
+    "softmax": cross_entropy_gradient,
+    "sigmoid": binary_cross_entropy_gradient,
+    "identity": lambda z, t: z - t,
+}
+
+# ---------------------------------------------------------------- the network
+
+
+def init_parameters(layer_sizes, activation, rng):
+    gain = 2.0 if activation == "relu" else 1.0
+    pairs = list(pairwise(layer_sizes))
+    weights = [rng.standard_normal((n_in, n_out)) * np.sqrt(gain / n_in) for n_in, n_out in pairs]
+    biases = [np.zeros(n_out) for _, n_out in pairs]
+    return weights, biases
+
+
+def zero_velocity(params):
+    weights, biases = params
+    return [np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases]
+
+
+def columns(targets, output):
+    """Class indices stay (B,); other targets given as (B,) are one column."""
+    return targets if output == "softmax" or targets.ndim == 2 else targets[:, None]
+
+
+def forward(params, X, activation):
+    """Return the outputs of all layers, X first and logits last: a_l = f(a_{l-1} @ w_l + b_l)."""
+    weights, biases = params
+    layers = [X]
+    for w, b in zip(weights[:-1], biases[:-1], strict=True):
+        layers.append(ACTIVATIONS[activation](layers[-1] @ w + b))
+    layers.append(layers[-1] @ weights[-1] + biases[-1])
+    return layers
+
+
+def mean_weights(sample_weight, n_samples):
+    """Return the factors c_b with batch loss = sum_b c_b l_b."""
+    w = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    return w / w.sum() if w.sum() > 0 else np.zeros(n_samples)
+
+
+def batch_loss(params, X, targets, activation, output, sample_weight=None):
+    z = forward(params, X, activation)[-1]
+    return (mean_weights(sample_weight, len(X)) * LOSSES[output](z, columns(targets, output))).sum()
+
+
+def loss_and_gradients(params, X, targets, activation, output, sample_weight=None):
+    """Return the batch loss and its gradient ``(dweights, dbiases)``, without weight decay."""
+    weights, _ = params
+    layers = forward(params, X, activation)
+    z, targets, factors = layers[-1], columns(targets, output), mean_weights(sample_weight, len(X))
+    loss = (factors * LOSSES[output](z, targets)).sum()
+    dz = factors[:, None] * GRADIENTS[output](z, targets)
+    dweights, dbiases = [], []
+    for layer in reversed(range(len(weights))):
+        dweights.insert(0, layers[layer].T @ dz)
+        dbiases.insert(0, dz.sum(axis=0))
+        if layer > 0:
+            dz = (dz @ weights[layer].T) * DERIVATIVES[activation](layers[layer])
+    return loss, (dweights, dbiases)
+
+
+def predict_proba(params, X, activation, output):
+    return OUTPUTS[output](forward(params, X, activation)[-1])
+
+
+def count_correct(z, targets, output):
+    """Count the samples of the right class; of K labels all must be right; regression counts none."""
+    if output == "softmax":
+        return int((z.argmax(axis=1) == targets).sum())
+    if output == "sigmoid":
+        return int(((z > 0) == (targets > 0.5)).all(axis=1).sum())
+    return 0
+
+
+# ---------------------------------------------------------------- training
+
+
+def sgd_step(params, gradients, velocity, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
+    """Update in place: v = m*v - lr*(g + wd*w); then w += v, or with Nesterov w += m*v - lr*(g + wd*w)."""
+    for kind, decay in ((0, weight_decay), (1, 0.0)):  # weights decay, biases do not
+        for w, g, v in zip(params[kind], gradients[kind], velocity[kind], strict=True):
+            step = learning_rate * (g + decay * w)
+            v[...] = momentum * v - step
+            w += momentum * v - step if nesterov else v
+
+
+def preprocess(X, scale=1.0, mean=0.0):
+    return np.asarray(X, dtype=np.float64) * scale - mean
+
+
+def train_epoch(
+    params,
+    velocity,
+    X,
+    targets,
+    order,
+    batch_size,
+    *,
+    activation,
+    output,
+    learning_rate,
+    momentum=0.0,
+    nesterov=False,
+    weight_decay=0.0,
+    scale=1.0,
+    mean=0.0,
+    sample_weight=None,
+):
+    """Train once over the rows ``order`` of X, minibatch by minibatch, in place.
+
+    The last minibatch may be short and averages over its true size. Returns, per minibatch and before its
+    update, the sum of (weighted) sample losses and the number of correct samples.
+    """
+    losses, corrects = [], []
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        x, t = preprocess(X[rows], scale, mean), targets[rows]
+        w = None if sample_weight is None else sample_weight[rows]
+        loss, gradients = loss_and_gradients(params, x, t, activation, output, w)
+        z = forward(params, x, activation)[-1]
+        losses.append(loss * (len(rows) if w is None else w.sum()))
+        corrects.append(count_correct(z, columns(t, output), output))
+        sgd_step(params, gradients, velocity, learning_rate, momentum, nesterov, weight_decay)
+    return np.array(losses), np.array(corrects)
