@@ -6,7 +6,7 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * memory    ``pointer, pointer_to, shift, load, store, load_first, store_first, load_as, prefetch``
 * lanes     ``lanes, splat, lane_index, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
-* bits      ``power_of_two, exponent, significand``
+* bits      ``round_to_even, power_of_two, low_bits_as_exponent, add_exponent, exponent``
 * tiles     ``tile_zeros, tile_muladd, tile_store, tile_add``: a block of vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
@@ -525,17 +525,51 @@ def by_dtype(typingctx, like, single, double):
 # -- bits ----------------------------------------------------------------------------------------------
 
 
+def _low_bits_as_exponent(builder, value, vector: VectorType):
+    """Move the lowest bits of the lanes to where a float keeps sign and exponent; returns integers."""
+    return builder.shl(builder.bitcast(value, _integers(vector)), _integer(vector, _MANTISSA[vector.dtype]))
+
+
+def _plus_magic(builder, value, vector: VectorType, extra: int = 0):
+    """Add 1.5 * 2**23 (2**52): the lowest bits of the sum are the whole number nearest to ``value + extra``."""
+    # No conversion to integers: AVX2 has none for float64 and would do them lane by lane.
+    return builder.fadd(value, _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype] + extra))
+
+
 @intrinsic
 def power_of_two(typingctx, exponent):
     """2**n for lanes that hold whole numbers n in the range of normal results (-126 to 127, -1022 to 1023)."""
 
     def codegen(context, builder, sig, args):
         vector = sig.return_type
-        n = builder.fptosi(args[0], _integers(vector))
-        biased = builder.add(n, _integer(vector, _BIAS[vector.dtype]))
-        return builder.bitcast(builder.shl(biased, _integer(vector, _MANTISSA[vector.dtype])), _llvm(vector))
+        biased = _plus_magic(builder, args[0], vector, _BIAS[vector.dtype])
+        return builder.bitcast(_low_bits_as_exponent(builder, biased, vector), _llvm(vector))
 
     return exponent(exponent), codegen
+
+
+@intrinsic
+def low_bits_as_exponent(typingctx, value):
+    """Shift the bits of a value into sign and exponent: 2**n if it is the sum of 1.5 * 2**23 (2**52), bias and n."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return builder.bitcast(_low_bits_as_exponent(builder, args[0], vector), _llvm(vector))
+
+    return value(value), codegen
+
+
+@intrinsic
+def add_exponent(typingctx, value, n):
+    """``value * 2**n`` for lanes of whole n where both are normal; any value stays as it is where n is 0."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        raised = _low_bits_as_exponent(builder, _plus_magic(builder, args[1], vector), vector)
+        value = _as_vector(context, builder, args[0], sig.args[0], vector)
+        return builder.bitcast(builder.add(builder.bitcast(value, _integers(vector)), raised), _llvm(vector))
+
+    return n(value, n), codegen
 
 
 @intrinsic
@@ -557,8 +591,12 @@ def exponent(typingctx, value):
     def codegen(context, builder, sig, args):
         vector = sig.return_type
         bits = builder.bitcast(args[0], _integers(vector))
-        raised = builder.lshr(bits, _integer(vector, _MANTISSA[vector.dtype]))
-        return builder.sitofp(builder.sub(raised, _integer(vector, _BIAS[vector.dtype])), _llvm(vector))
+        mantissa = _MANTISSA[vector.dtype]
+        raised = builder.lshr(bits, _integer(vector, mantissa))
+        # As the low bits of 2**23 (2**52), minus that number: a conversion that also AVX2 does in registers.
+        number = builder.or_(raised, _integer(vector, (mantissa + _BIAS[vector.dtype]) << mantissa))
+        excess = _constant(vector, 2.0**mantissa + _BIAS[vector.dtype])
+        return builder.fsub(builder.bitcast(number, _llvm(vector)), excess)
 
     return value(value), codegen
 
