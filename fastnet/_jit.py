@@ -22,7 +22,7 @@ import numba
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 
-_OPTIONS = {"error_model": "numpy", "nogil": True}
+OPTIONS = {"error_model": "numpy", "nogil": True}
 
 
 def _cpu() -> tuple[str, str]:
@@ -52,17 +52,17 @@ VECTOR_BYTES = _vector_bytes()
 
 def core(function: Callable) -> Callable:
     """Compile a register-level piece; LLVM inlines it at every call."""
-    return numba.njit(**_OPTIONS, forceinline=True)(function)
+    return numba.njit(**OPTIONS, forceinline=True)(function)
 
 
 def kernel(function: Callable) -> Callable:
     """Compile a loop that only compiled code calls; it is cached as part of its callers."""
-    return numba.njit(**_OPTIONS)(function)
+    return numba.njit(**OPTIONS)(function)
 
 
 def entry(function: Callable) -> Callable:
     """Compile a function that Python calls, and keep the result in the cache folder."""
-    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher = numba.njit(**OPTIONS)(function)
     if cache_folder() is not None:
         dispatcher._cache = _KernelCache(dispatcher.py_func)
     return dispatcher

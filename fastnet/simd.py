@@ -4,7 +4,7 @@ Numba has no vector type, and LLVM's auto-vectoriser gives up on most of our loo
 extension type over LLVM's ``<n x float>`` with the words below. They are used inside compiled functions only.
 
 * memory    ``pointer, pointer_to, shift, load, store, load_first, store_first, load_as, prefetch``
-* lanes     ``lanes, splat, lane_index, widen, reduce_add, reduce_max, reduce_min``
+* lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
 * bits      ``round_to_even, power_of_two, low_bits_as_exponent, add_exponent, exponent``
 * tiles     ``tile_zeros, tile_muladd, tile_store, tile_add``: a block of vectors that stays in registers
@@ -355,6 +355,16 @@ def _larger(builder, a, b):
 
 def _smaller(builder, a, b):
     return builder.select(builder.fcmp_unordered("<", a, b), a, b)
+
+
+@intrinsic
+def first_lane(typingctx, value):
+    """Lane 0 as a scalar."""
+
+    def codegen(context, builder, sig, args):
+        return builder.extract_element(args[0], ir.Constant(_INT32, 0))
+
+    return value.dtype(value), codegen
 
 
 @intrinsic

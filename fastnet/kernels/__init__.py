@@ -1,0 +1,11 @@
+"""Compiled kernels, one room per operation; each room: formula, NumPy reference, cores, forward, backward.
+
+Letters: B batch (rows), I fan-in, O fan-out, C classes. ``dx`` is the gradient of the loss with respect to
+``x``. Inputs come first, outputs last; outputs are overwritten and may hold NaN before; nothing is allocated.
+
+Rules of the house
+  Pointers, not arrays: ``x, x_step`` is a matrix whose rows lie ``x_step`` elements apart.
+  Rows are padded to whole vectors and the padding holds zeros, in and out. A sum over lanes therefore needs no
+  special case, and padding never holds denormals (a padded softmax once cost a factor of two).
+  Nothing here checks bounds, dtypes or labels: the door (``checks.py``) does, once.
+"""

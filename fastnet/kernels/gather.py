@@ -1,0 +1,82 @@
+"""Gather one minibatch of the user's own rows into a small tile.   out (B, I) = rows * scale - mean
+
+The data set stays as the user gave it: uint8, float32 or float64, contiguous or strided, read-only or mapped from a
+file. Rows enter as address, strides in bytes and a code, so that no layout compiles anything new.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._jit import core, kernel
+from ..simd import lanes, load, load_as, muladd, pointer, pointer_to, prefetch, shift, store
+
+UINT8, FLOAT32, FLOAT64 = 0, 1, 2
+CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
+
+# Rows of a shuffled epoch lie anywhere in memory, about 100 ns away: each gather asks for the row this much later.
+PREFETCH_ROWS = 4
+CACHE_LINE = 64
+
+
+class Rows(NamedTuple):
+    """The user's matrix of shape (n_rows, n_features) as compiled code takes it, and how to centre and scale it."""
+
+    address: int
+    row_step: int  # bytes
+    column_step: int  # bytes
+    code: int
+    n_features: int
+    scale: float
+    mean: Any  # (n_features padded,) of the network's dtype
+
+
+def gather_reference(rows, order, scale, mean):
+    """NumPy twin of ``gather_rows``."""
+    return rows[order] * scale - mean
+
+
+@core
+def _convert(source, out, start, stop, scale, mean):
+    """out = source * scale - mean for whole vectors of contiguous elements; ``source`` may be ``out``."""
+    for j in range(start, stop, lanes(out)):
+        store(out, j, muladd(load_as(source, j, out), scale, -load(mean, j)))
+
+
+@core
+def _copy_strided(address, step, dtype, out, start, stop, padded):
+    """Copy elements ``step`` bytes apart, and fill up with zeros."""
+    for j in range(start, stop):
+        out[j] = pointer_to(address + j * step, dtype)[0]
+    for j in range(stop, padded):
+        out[j] = 0
+
+
+@core
+def _gather_row(rows, address, dtype, item, out):
+    """One row; what is not whole contiguous vectors is copied first, so that the bits are the same for any layout."""
+    n, mean = rows.n_features, pointer(rows.mean, 0)
+    whole = n - n % lanes(out) if rows.column_step == item else 0
+    padded = -(-n // lanes(out)) * lanes(out)
+    _convert(pointer_to(address, dtype), out, 0, whole, rows.scale, mean)
+    if whole < n:
+        _copy_strided(address, rows.column_step, dtype, out, whole, n, padded)
+        _convert(out, out, whole, padded, rows.scale, mean)
+
+
+@kernel
+def gather_rows(rows, order, first, count, ahead, out, out_step):
+    """out (count, I) = rows ``order[first : first + count]``; ``order`` may be read up to ``ahead``."""
+    for b in range(count):
+        later = min(first + b + PREFETCH_ROWS, ahead - 1)
+        soon = pointer_to(rows.address + np.int64(order[later]) * rows.row_step, np.uint8)
+        for line in range(0, rows.n_features * rows.column_step, CACHE_LINE):
+            prefetch(soon, line)
+        address = rows.address + np.int64(order[first + b]) * rows.row_step
+        to = shift(out, b * out_step)
+        if rows.code == UINT8:
+            _gather_row(rows, address, np.uint8, 1, to)
+        elif rows.code == FLOAT32:
+            _gather_row(rows, address, np.float32, 4, to)
+        else:
+            _gather_row(rows, address, np.float64, 8, to)

@@ -1,0 +1,27 @@
+"""Squared error.   z, dz (B, C), rows padded; t (B, C)
+
+loss_b = sum_j (z_j - t_j)**2 / 2          dz_j = (z_j - t_j) * scale_b
+
+``scale_b`` is 1/B, or the sample's weight over the sum of weights.
+"""
+
+from .._jit import kernel
+from ..simd import lane_index, lanes, load, reduce_add, select, store, widen
+from .cross_entropy import load_targets
+
+
+def squared_error_reference(z, t):
+    """NumPy twin: losses (B,) and gradients (B, C) of each sample, not yet scaled."""
+    return ((z - t) ** 2).sum(axis=1) / 2, z - t
+
+
+@kernel
+def squared_error_row(z, dz, n_outputs, t, scale):
+    """One row: writes ``dz`` (may be ``z``) and returns its loss (float64); targets ``t`` (C,) are not padded."""
+    loss = 0.0
+    for j in range(0, n_outputs, lanes(z)):
+        inside = lane_index(z) < n_outputs - j
+        error = select(inside, load(z, j) - load_targets(t, j, n_outputs), 0.0)
+        loss += reduce_add(widen(error) * widen(error)) / 2
+        store(dz, j, error * scale)
+    return loss

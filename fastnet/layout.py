@@ -1,0 +1,72 @@
+"""What lies where: the flat parameter vector, its packed twin, and the workspace of compiled passes.
+
+A network's parameters are one vector: the weights of all layers, (n_in, n_out) row by row, then all biases. While
+compiled code trains or predicts it works on a packed copy (panels, padding: ``kernels/dense.py``).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._jit import VECTOR_BYTES
+from .kernels.dense import PANEL_VECTORS
+
+# Columns of a layer table: one row of int64 a layer.
+N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)
+
+_LINE = 64  # bytes in a cache line
+_WIDE = 8  # cache lines
+
+
+def lanes(dtype: np.dtype[Any]) -> int:
+    """Elements of ``dtype`` in one vector register."""
+    return VECTOR_BYTES // dtype.itemsize
+
+
+def padded(n: int, dtype: np.dtype[Any]) -> int:
+    """Return ``n`` rounded up to whole vectors."""
+    return -(-n // lanes(dtype)) * lanes(dtype)
+
+
+def row_step(n: int, dtype: np.dtype[Any]) -> int:
+    """Distance of the rows of a matrix with ``n`` columns, in elements.
+
+    Whole cache lines, and an odd number of them in wide rows: equal columns of neighbouring rows would else fall
+    into the same few sets of the L1 cache (512 float32 columns: 2 of 64 sets).
+    """
+    count = -(-padded(n, dtype) * dtype.itemsize // _LINE)
+    if count >= _WIDE and count % 2 == 0:
+        count += 1
+    return count * _LINE // dtype.itemsize
+
+
+def aligned_zeros(n: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return a vector of zeros that starts on a cache line."""
+    raw = np.zeros(n * dtype.itemsize + _LINE, np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + n * dtype.itemsize].view(dtype)
+
+
+def layer_table(sizes: tuple[int, ...], activations: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """Return the offsets and steps of each layer, of shape (n_layers, 8)."""
+    table = np.zeros((len(sizes) - 1, 8), np.int64)
+    table[:, N_IN], table[:, N_OUT] = sizes[:-1], sizes[1:]
+    table[:, ACTIVATION] = activations
+    table[:, STEP] = [row_step(n, dtype) for n in sizes[1:]]
+    columns = np.array([padded(n, dtype) for n in sizes[1:]])
+    for weights, bias, width in ((WEIGHTS, BIAS, table[:, N_OUT]), (PACKED_WEIGHTS, PACKED_BIAS, columns)):
+        counts = np.concatenate([table[:, N_IN] * width, width])
+        starts = np.cumsum(counts) - counts
+        table[:, weights], table[:, bias] = np.split(starts, 2)
+    return table
+
+
+def n_parameters(table: np.ndarray) -> int:
+    """Number of weights and biases."""
+    return int(((table[:, N_IN] + 1) * table[:, N_OUT]).sum())
+
+
+def n_packed(table: np.ndarray, dtype: np.dtype[Any]) -> int:
+    """Length of the packed parameter vector."""
+    return int(table[-1, PACKED_BIAS]) + padded(int(table[-1, N_OUT]), dtype)

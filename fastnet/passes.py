@@ -1,0 +1,380 @@
+"""Compiled composition: minibatches, epochs and predictions strung together from the kernels. No maths here.
+
+A minibatch runs in three stages, so that any number of threads computes the same bits: work is cut by shape, every
+value is computed whole by one thread, and barriers lie between the stages.
+
+1. ``_first_layer``   each thread gathers the rows for itself and computes its share of the first layer's columns
+2. ``_middle``        each thread takes its share of the rows through the other layers, the loss and back
+3. ``_update``        each thread computes its share of the weight gradients and updates those weights
+
+What a compiled loop needs stands in the tuples below; ``workspace.py`` fills them once per fit.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from . import barrier
+from ._jit import OPTIONS, core, entry, kernel
+from .kernels import activations, cross_entropy, dense, gather, sgd, squared_error
+from .layout import ACTIVATION, BIAS, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP, WEIGHTS
+from .simd import pointer, shift
+
+SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR = 0, 1, 2
+LOSSES = {
+    "cross_entropy": SOFTMAX_CROSS_ENTROPY,
+    "binary_cross_entropy": SIGMOID_CROSS_ENTROPY,
+    "squared_error": SQUARED_ERROR,
+}
+
+# Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
+UPDATE_ROWS = 32
+
+# Columns of a workspace's table of places: offsets into its buffer, one row a layer.
+OUTPUT, DELTA, TRANSPOSED = range(3)
+
+
+class Net(NamedTuple):
+    """A network while compiled code works on it."""
+
+    packed: Any  # packed parameters
+    layers: Any  # (L, 8) int64, the table of layout.py
+
+
+class Targets(NamedTuple):
+    """What the rows should become; the array that a loss does not use is empty."""
+
+    loss: int
+    labels: Any  # (n,) int32
+    values: Any  # (n, C) of the network's dtype
+    weights: Any  # (n,) float64 sample weights, or empty
+
+
+class Work(NamedTuple):
+    """Buffers of one fit; a minibatch has at most ``tiles.shape[1]`` rows."""
+
+    buffer: Any  # outputs, deltas and transposed weights
+    places: Any  # (L, 3) int64
+    tiles: Any  # (threads, B, step) gathered rows, one tile a thread
+    gradients: Any  # (threads, UPDATE_ROWS * panel width)
+    losses: Any  # (B,) float64, already scaled
+    hits: Any  # (B,) int64
+    arrivals: Any  # barrier
+
+
+class Gradient(NamedTuple):
+    """Stands where an optimizer does: keeps the gradients instead of using them."""
+
+    packed: Any  # laid out like the packed parameters
+
+
+# -- optimizers ----------------------------------------------------------------------------------------
+
+
+def apply(optimizer, packed, offset, gradient, n, decay):
+    """Use the gradients of ``n`` neighbouring parameters; which optimizer is decided when compiling."""
+    raise NotImplementedError
+
+
+def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
+    w, weight_decay = pointer(packed, offset), optimizer.weight_decay if decay else 0.0
+    if optimizer.velocity.size == 0:
+        sgd.sgd_plain(w, gradient, n, optimizer.learning_rate, weight_decay)
+    else:
+        sgd.sgd_momentum(
+            w,
+            gradient,
+            pointer(optimizer.velocity, offset),
+            n,
+            optimizer.learning_rate,
+            optimizer.momentum,
+            optimizer.nesterov,
+            weight_decay,
+        )
+
+
+def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
+    for i in range(n):
+        optimizer.packed[offset + i] = gradient[i]
+
+
+_OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
+
+
+@overload(apply, jit_options=OPTIONS)
+def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
+    return _OPTIMIZERS[optimizer.instance_class] if isinstance(optimizer, types.BaseNamedTuple) else None
+
+
+# -- shares --------------------------------------------------------------------------------------------
+
+
+@core
+def _share(total, unit, part, parts):
+    """Range of ``total`` that part ``part`` of ``parts`` takes, cut at multiples of ``unit``."""
+    units = -(-total // unit)
+    return min(total, units * part // parts * unit), min(total, units * (part + 1) // parts * unit)
+
+
+@core
+def _columns_share(net, layer, thread, n_threads):
+    """Columns of a layer that a thread owns: whole panels."""
+    like = pointer(net.packed, 0)
+    return _share(dense.padded(net.layers[layer, N_OUT], like), dense.panel_width(like), thread, n_threads)
+
+
+@core
+def _output(net, work, layer, parity):
+    """Place of a layer's outputs. The first layer has two that take turns: a fast thread may write the next
+    minibatch's while a slow one still reads this one's.
+    """
+    place = work.places[layer, OUTPUT]
+    return place + parity * work.tiles.shape[1] * net.layers[0, STEP] if layer == 0 else place
+
+
+@core
+def _delta(net, work, layer, parity):
+    """Place of the gradients of a layer's outputs before its activation; the last layer's replace its logits."""
+    last = len(net.layers) - 1
+    return _output(net, work, layer, parity) if layer == last else work.places[layer, DELTA]
+
+
+@core
+def _tile(work, thread):
+    """Gathered rows of a thread, and their step."""
+    step = work.tiles.shape[2]
+    return pointer(work.tiles, thread * work.tiles.shape[1] * step), step
+
+
+# -- forward -------------------------------------------------------------------------------------------
+
+
+@kernel
+def _layer_forward(net, layer, x, x_step, out, rows, first, last):
+    """One layer on ``rows`` rows, for the columns from ``first`` to ``last``."""
+    n_in, n_out, step = net.layers[layer, N_IN], net.layers[layer, N_OUT], net.layers[layer, STEP]
+    w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+    b = pointer(net.packed, net.layers[layer, PACKED_BIAS])
+    dense.dense_forward(x, x_step, w, b, out, step, rows, n_in, first, last, dense.padded(n_out, w))
+    for m in range(rows):
+        row = shift(out, m * step + first)
+        activations.activation_forward(net.layers[layer, ACTIVATION], row, row, last - first)
+
+
+@kernel
+def _later_layers(net, work, parity, start, stop):
+    """All layers but the first, for rows ``start`` to ``stop`` of the minibatch."""
+    for layer in range(1, len(net.layers)):
+        x_step, step = net.layers[layer - 1, STEP], net.layers[layer, STEP]
+        x = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * x_step)
+        out = pointer(work.buffer, _output(net, work, layer, parity) + start * step)
+        columns = dense.padded(net.layers[layer, N_OUT], out)
+        _layer_forward(net, layer, x, x_step, out, stop - start, 0, columns)
+
+
+@kernel
+def _first_layer(net, rows, order, first, count, work, parity, thread, n_threads):
+    """Gather a minibatch and compute this thread's columns of the first layer."""
+    tile, step = _tile(work, thread)
+    gather.gather_rows(rows, order, first, count, len(order), tile, step)
+    begin, end = _columns_share(net, 0, thread, n_threads)
+    out = pointer(work.buffer, _output(net, work, 0, parity))
+    _layer_forward(net, 0, tile, step, out, count, begin, end)
+
+
+# -- loss and backward ---------------------------------------------------------------------------------
+
+
+@core
+def _row_loss(targets, row, z, n_out, scale):
+    """Loss of one sample and whether it is predicted right; its logits become their gradient."""
+    if targets.loss == SOFTMAX_CROSS_ENTROPY:
+        return cross_entropy.softmax_cross_entropy_row(z, z, n_out, targets.labels[row], scale)
+    t = pointer(targets.values, row * n_out)
+    if targets.loss == SIGMOID_CROSS_ENTROPY:
+        return cross_entropy.sigmoid_cross_entropy_row(z, z, n_out, t, scale)
+    return squared_error.squared_error_row(z, z, n_out, t, scale), False
+
+
+@core
+def _total_weight(targets, order, first, count):
+    if targets.weights.size == 0:
+        return float(count)
+    total = 0.0
+    for b in range(count):
+        total += targets.weights[order[first + b]]
+    return total
+
+
+@kernel
+def _loss(net, targets, order, first, count, work, parity, start, stop):
+    """Losses of rows ``start`` to ``stop``, each times its share of the mean; logits become their gradient."""
+    last = len(net.layers) - 1
+    step, n_out, total = net.layers[last, STEP], net.layers[last, N_OUT], _total_weight(targets, order, first, count)
+    for b in range(start, stop):
+        row = np.int64(order[first + b])
+        weight = targets.weights[row] if targets.weights.size else 1.0
+        scale = weight / total if total > 0.0 else 0.0
+        z = pointer(work.buffer, _output(net, work, last, parity) + b * step)
+        loss, hit = _row_loss(targets, row, z, n_out, scale)
+        work.losses[b] = loss * scale if scale != 0.0 else 0.0
+        work.hits[b] = hit
+
+
+@kernel
+def _backward(net, work, parity, start, stop):
+    """Gradients of all hidden layers' inputs, from the last layer down, for some rows of the minibatch."""
+    for layer in range(len(net.layers) - 1, 0, -1):
+        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        dout_step, step, code = net.layers[layer, STEP], net.layers[layer - 1, STEP], net.layers[layer - 1, ACTIVATION]
+        dout = pointer(work.buffer, _delta(net, work, layer, parity) + start * dout_step)
+        dx = pointer(work.buffer, _delta(net, work, layer - 1, parity) + start * step)
+        y = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * step)
+        wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
+        dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
+        for m in range(stop - start):
+            row = shift(dx, m * step)
+            activations.activation_backward(code, shift(y, m * step), row, row, columns)
+
+
+@kernel
+def _middle(net, targets, order, first, count, work, parity, thread, n_threads):
+    """Take this thread's rows through the later layers, the loss and back."""
+    start, stop = _share(count, dense.TILE_ROWS, thread, n_threads)
+    _later_layers(net, work, parity, start, stop)
+    _loss(net, targets, order, first, count, work, parity, start, stop)
+    _backward(net, work, parity, start, stop)
+
+
+# -- update --------------------------------------------------------------------------------------------
+
+
+@kernel
+def _update_panel(net, optimizer, layer, column, x, x_step, dout, rows, first, last, gradient):
+    """Gradient of rows ``first`` to ``last`` of one panel of weights, used as soon as it is known."""
+    n_in, step = net.layers[layer, N_IN], net.layers[layer, STEP]
+    width = min(dense.panel_width(x), dense.padded(net.layers[layer, N_OUT], x) - column)
+    offset = net.layers[layer, PACKED_WEIGHTS] + n_in * column
+    for i in range(first, last, UPDATE_ROWS):
+        n = min(UPDATE_ROWS, last - i)
+        dense.dense_backward_weights(shift(x, i), x_step, shift(dout, column), step, rows, gradient, width, n)
+        apply(optimizer, net.packed, offset + i * width, gradient, n * width, True)
+
+
+@kernel
+def _update_bias(net, optimizer, layer, dout, rows, first, last, gradient):
+    """Gradient of the biases from column ``first`` to ``last``, one panel at a time."""
+    step, width = net.layers[layer, STEP], dense.panel_width(dout)
+    for j in range(first, last, width):
+        n = min(width, last - j)
+        dense.dense_backward_bias(shift(dout, j), step, rows, gradient, n)
+        apply(optimizer, net.packed, net.layers[layer, PACKED_BIAS] + j, gradient, n, False)
+
+
+@kernel
+def _update_layer(net, optimizer, layer, x, x_step, dout, rows, work, thread, n_threads):
+    """Update one layer: the first is shared by panels, as its forward pass is, the others by rows of weights."""
+    gradient = pointer(work.gradients, thread * work.gradients.shape[1])
+    columns, n_in = dense.padded(net.layers[layer, N_OUT], x), net.layers[layer, N_IN]
+    width, top, bottom = dense.panel_width(x), 0, n_in
+    begin, end = 0, columns
+    if layer == 0:
+        begin, end = _columns_share(net, 0, thread, n_threads)
+    else:
+        top, bottom = _share(n_in, width, thread, n_threads)
+    for column in range(begin, end, width):
+        _update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
+        if layer > 0:
+            w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+            wt = pointer(work.buffer, work.places[layer, TRANSPOSED])
+            dense.pack_transposed(w, n_in, net.layers[layer, N_OUT], column, top, bottom, wt)
+    if layer == 0 or thread == n_threads - 1:
+        _update_bias(net, optimizer, layer, dout, rows, begin, end, gradient)
+
+
+@kernel
+def _update(net, optimizer, count, work, parity, thread, n_threads):
+    """Update this thread's share of all weights and biases."""
+    for layer in range(len(net.layers)):
+        x, x_step = _tile(work, thread)
+        if layer > 0:
+            x, x_step = pointer(work.buffer, _output(net, work, layer - 1, parity)), net.layers[layer - 1, STEP]
+        dout = pointer(work.buffer, _delta(net, work, layer, parity))
+        _update_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
+
+
+# -- minibatch, epoch, prediction ----------------------------------------------------------------------
+
+
+@kernel
+def train_step(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
+    """One minibatch: samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
+    _first_layer(net, rows, order, first, count, work, parity, thread, n_threads)
+    barrier.wait(work.arrivals, thread, n_threads)
+    _middle(net, targets, order, first, count, work, parity, thread, n_threads)
+    barrier.wait(work.arrivals, thread, n_threads)
+    _update(net, optimizer, count, work, parity, thread, n_threads)
+
+
+@kernel
+def _transpose_all(net, work):
+    for layer in range(1, len(net.layers)):
+        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+        wt = pointer(work.buffer, work.places[layer, TRANSPOSED])
+        for column in range(0, n_out, dense.panel_width(w)):
+            dense.pack_transposed(w, n_in, n_out, column, 0, n_in, wt)
+
+
+@entry
+def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimizer, losses, hits, thread, n_threads):
+    """Minibatches ``begin`` to ``end`` of an epoch, as thread ``thread`` of ``n_threads`` that all call this.
+
+    Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut.
+    """
+    if thread == 0:
+        _transpose_all(net, work)
+    for k in range(begin, end):
+        first = k * batch_size
+        count = min(batch_size, len(order) - first)
+        train_step(net, rows, targets, order, first, count, work, optimizer, k % 2, thread, n_threads)
+        if thread == 0:
+            losses[k], hits[k] = np.sum(work.losses[:count]), np.sum(work.hits[:count])
+
+
+@entry
+def predict_logits(net, rows, order, begin, end, work, logits, thread):
+    """Outputs of the last layer before softmax or sigmoid, for samples ``order[begin:end]``, a tile at a time."""
+    last, batch_size = len(net.layers) - 1, work.tiles.shape[1]
+    step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
+    for first in range(begin, end, batch_size):
+        count = min(batch_size, end - first)
+        _first_layer(net, rows, order, first, count, work, 0, thread, 1)
+        _later_layers(net, work, 0, 0, count)
+        for b in range(count):
+            for j in range(n_out):
+                logits[first + b, j] = work.buffer[work.places[last, OUTPUT] + b * step + j]
+
+
+@entry
+def pack(params, net):
+    """Copy the flat parameter vector into a network's packed form."""
+    for layer in range(len(net.layers)):
+        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
+        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+        dense.pack(pointer(params, net.layers[layer, WEIGHTS]), n_in, n_out, w)
+        net.packed[packed_bias : packed_bias + n_out] = params[bias : bias + n_out]
+
+
+@entry
+def unpack(net, params):
+    """Copy a network's packed parameters into the flat vector."""
+    for layer in range(len(net.layers)):
+        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
+        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+        dense.unpack(w, n_in, n_out, pointer(params, net.layers[layer, WEIGHTS]))
+        params[bias : bias + n_out] = net.packed[packed_bias : packed_bias + n_out]

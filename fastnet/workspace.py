@@ -1,0 +1,51 @@
+"""The buffers that compiled passes need, laid out once per fit or prediction."""
+
+from typing import Any
+
+import numpy as np
+
+from . import barrier
+from .kernels.dense import PANEL_VECTORS
+from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step
+from .passes import DELTA, OUTPUT, TRANSPOSED, UPDATE_ROWS, Work
+
+
+def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int, train: bool) -> Work:
+    """Return buffers for minibatches of at most ``batch_size`` rows.
+
+    Parameters
+    ----------
+    layers : ndarray of shape (n_layers, 8)
+        The network's layer table.
+    dtype : dtype
+        Of the network.
+    batch_size, n_threads : int
+        Largest minibatch; threads that work on it together.
+    train : bool
+        Whether gradients will be computed, too.
+    """
+    places, size = np.zeros((len(layers), 3), np.int64), 0
+
+    def place(count: int) -> int:
+        nonlocal size
+        size += count
+        return size - count
+
+    for number, layer in enumerate(layers):
+        rows = batch_size * int(layer[STEP])
+        places[number, OUTPUT] = place(rows * (2 if number == 0 else 1))
+        if train:
+            places[number, DELTA] = place(rows)
+            if number > 0:
+                places[number, TRANSPOSED] = place(int(layer[N_OUT]) * padded(int(layer[N_IN]), dtype))
+    step = row_step(int(layers[0, N_IN]), dtype)
+    gradient = UPDATE_ROWS * PANEL_VECTORS * lanes(dtype)
+    return Work(
+        buffer=aligned_zeros(size, dtype),
+        places=places,
+        tiles=aligned_zeros(n_threads * batch_size * step, dtype).reshape(n_threads, batch_size, step),
+        gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
+        losses=np.zeros(batch_size),
+        hits=np.zeros(batch_size, np.int64),
+        arrivals=barrier.arrivals(n_threads),
+    )
