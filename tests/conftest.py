@@ -1,0 +1,16 @@
+import os
+
+import pytest
+
+from fastnet.datasets import Dataset, load_mnist
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """The real MNIST. Without its files a test is skipped, but on CI it fails."""
+    try:
+        return load_mnist(download=False)
+    except FileNotFoundError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must test with MNIST. {error}")
+        pytest.skip(f"needs MNIST (set FASTNET_DATA). {error}")
