@@ -19,10 +19,18 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding
 import numba
-from numba.core import config
+from numba import _dynfunc
+from numba.core import config, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler, DefaultPassBuilder, _LowerResult
+from numba.core.compiler_machinery import register_pass
+from numba.core.registry import CPUDispatcher
+from numba.core.typed_passes import NativeLowering
 
-OPTIONS = {"error_model": "numpy", "nogil": True}
+# Nothing is allocated in compiled code, so Numba's reference counting is off: the counters of shared arrays would
+# be written by all threads at every call.
+OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 def _cpu() -> tuple[str, str]:
@@ -52,12 +60,12 @@ VECTOR_BYTES = _vector_bytes()
 
 def core(function: Callable) -> Callable:
     """Compile a register-level piece; LLVM inlines it at every call."""
-    return numba.njit(**OPTIONS, forceinline=True)(function)
+    return _part(function, forceinline=True)
 
 
 def kernel(function: Callable) -> Callable:
     """Compile a loop that only compiled code calls; it is cached as part of its callers."""
-    return numba.njit(**OPTIONS)(function)
+    return _part(function)
 
 
 def entry(function: Callable) -> Callable:
@@ -66,6 +74,73 @@ def entry(function: Callable) -> Callable:
     if cache_folder() is not None:
         dispatcher._cache = _KernelCache(dispatcher.py_func)
     return dispatcher
+
+
+# -- parts: functions that only compiled code calls ----------------------------------------------------
+#
+# Numba optimises and translates each function together with everything it calls. With functions that call each
+# other eight levels deep, the innermost loop is optimised eight times: the epoch took 25 s to compile. A part is only
+# parsed and lowered; it is optimised once, inside the entry that it ends up in.
+
+
+class _PartLibrary(JITCodeLibrary):
+    """LLVM code that waits to be linked into an entry: neither optimised nor translated by itself."""
+
+    def finalize(self):
+        self._raise_if_finalized()
+        for library in dict.fromkeys(self._linking_libraries):
+            self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    """Lower a part and make it known to its callers, without an address of its own."""
+
+    _name = "fastnet_part_lowering"
+
+    def run_pass(self, state):
+        context = state.targetctx
+        state.library = _PartLibrary(context.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        lowered = state.cr
+        module, name = lowered.fndesc.lookup_module(), lowered.fndesc.qualname
+        handle = _dynfunc.make_function(module, name, "", 0, lowered.env, (state.library,))
+        context.insert_user_function(handle, lowered.fndesc, [state.library])
+        state.cr = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=handle, env=lowered.env)
+        return True
+
+
+class _PartCompiler(Compiler):
+    def define_pipelines(self):
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.add_pass_after(_PartLowering, NativeLowering)
+        pipeline.passes = [p for p in pipeline.passes if p[0] is not NativeLowering]
+        pipeline.finalize()
+        return [pipeline]
+
+
+class _Part(CPUDispatcher):
+    def get_call_template(self, args, kws):
+        # Constants are no types of their own here: LLVM sees them anyway when it inlines.
+        args = tuple(types.unliteral(a) for a in args)
+        return super().get_call_template(args, {k: types.unliteral(a) for k, a in kws.items()})
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"{self.py_func.__name__} can only be called from compiled code")
+
+
+PART = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+def _part(function: Callable, **options) -> Callable:
+    return _Part(function, targetoptions={**PART, **options, "nopython": True}, pipeline_class=_PartCompiler)
+
+
+# -- cache ---------------------------------------------------------------------------------------------
 
 
 @cache

@@ -328,6 +328,16 @@ def _transpose_all(net, work):
             dense.pack_transposed(w, n_in, n_out, column, 0, n_in, wt)
 
 
+@core
+def _totals(work, count):
+    """Mean loss and right predictions of a minibatch, added up in the order of its rows."""
+    loss, hits = 0.0, 0
+    for b in range(count):
+        loss += work.losses[b]
+        hits += work.hits[b]
+    return loss, hits
+
+
 @entry
 def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimizer, losses, hits, thread, n_threads):
     """Minibatches ``begin`` to ``end`` of an epoch, as thread ``thread`` of ``n_threads`` that all call this.
@@ -341,7 +351,7 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
         count = min(batch_size, len(order) - first)
         train_step(net, rows, targets, order, first, count, work, optimizer, k % 2, thread, n_threads)
         if thread == 0:
-            losses[k], hits[k] = np.sum(work.losses[:count]), np.sum(work.hits[:count])
+            losses[k], hits[k] = _totals(work, count)
 
 
 @entry
@@ -366,7 +376,8 @@ def pack(params, net):
         bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
         w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
         dense.pack(pointer(params, net.layers[layer, WEIGHTS]), n_in, n_out, w)
-        net.packed[packed_bias : packed_bias + n_out] = params[bias : bias + n_out]
+        for j in range(n_out):
+            net.packed[packed_bias + j] = params[bias + j]
 
 
 @entry
@@ -377,4 +388,5 @@ def unpack(net, params):
         bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
         w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
         dense.unpack(w, n_in, n_out, pointer(params, net.layers[layer, WEIGHTS]))
-        params[bias : bias + n_out] = net.packed[packed_bias : packed_bias + n_out]
+        for j in range(n_out):
+            params[bias + j] = net.packed[packed_bias + j]
