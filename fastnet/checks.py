@@ -1,0 +1,211 @@
+"""The door: every argument is checked here, once, before any kernel runs.
+
+Each refusal names the argument, what was found and what is expected, and comes before anything is changed.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+_CHUNK = 1 << 22  # elements looked at together: a mask of 4 MB
+
+
+def check_integer(name: str, value: Any, *, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int, or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an int, got {_kind(value)} {value!r}")
+    number = operator.index(value)
+    if number < low or (high is not None and number > high):
+        limits = f">= {low}" if high is None else f"between {low} and {high}"
+        raise ValueError(f"{name} must be {limits}, got {number}")
+    return number
+
+
+def check_number(
+    name: str, value: Any, *, low: float = 0.0, high: float = math.inf, open_low: bool = False
+) -> float:
+    """Return ``value`` as a finite float within [low, high), or (low, high), or refuse it."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {_kind(value)} {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or number < low or (open_low and number == low) or number >= high:
+        bracket = "(" if open_low else "["
+        raise ValueError(f"{name} must be a finite number in {bracket}{low:g}, {high:g}), got {number!r}")
+    return number
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """Return ``value`` as a bool, or refuse it."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_kind(value)} {value!r}")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return ``value`` if it is one of ``choices``, or refuse it, with the nearest name."""
+    if value in choices:
+        return str(value)
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}.{hint}")
+
+
+def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: bool = False) -> np.ndarray:
+    """Return ``value`` as a two-dimensional array of uint8, float32 or float64; an array of these is not copied.
+
+    Other integers, booleans and float16 become float64 or float32, which hold them exactly or nearly so.
+    """
+    array = _as_array(name, value)
+    if array.ndim != 2:
+        hint = ""
+        if array.ndim == 1:
+            hint = (
+                f" Reshape your data: {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) one feature."
+            )
+        raise ValueError(
+            f"{name} must have 2 dimensions (n_samples, n_features), got shape {array.shape}.{hint}"
+        )
+    if not empty and 0 in array.shape:
+        raise ValueError(
+            f"{name} is empty: got shape {array.shape}, at least one sample and one feature is needed"
+        )
+    if n_columns is not None and array.shape[1] != n_columns:
+        raise ValueError(f"{name} has {array.shape[1]} features, but the network expects {n_columns}")
+    return array
+
+
+def _as_array(name: str, value: Any) -> np.ndarray:
+    """Return a numeric array in native byte order, aligned and of a dtype that kernels read."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill the masked values first ({name}.filled(...))")
+    if hasattr(value, "tocsr"):
+        raise TypeError(f"{name} is a sparse {_kind(value)}; dense data are needed ({name}.toarray())")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be made an array: {error}") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold numbers, got dtype object: {error}") from None
+    if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold numbers (uint8, float32 or float64), got dtype {array.dtype}")
+    if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
+        small = array.dtype.kind in "bu" and array.dtype.itemsize == 1 or array.dtype == np.float16
+        return array.astype(np.float32 if small else np.float64)
+    if not array.dtype.isnative or not array.flags.aligned:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def check_finite(name: str, array: np.ndarray, dtype: np.dtype[Any] | type = np.float64) -> None:
+    """Refuse NaN and infinity, and values that ``dtype`` can't hold; the first is named.
+
+    Looks at a few rows at a time: nothing as large as the array is allocated.
+    """
+    if array.dtype.kind not in "f" or array.size == 0:
+        return
+    limit = float(np.finfo(dtype).max)
+    rows = array.reshape(len(array), -1) if array.ndim != 2 else array
+    step = max(1, _CHUNK // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        good = np.isfinite(block) if array.dtype == dtype else np.abs(block) <= limit
+        if not good.all():
+            _refuse_not_finite(name, array, start, block, good, dtype)
+
+
+def _refuse_not_finite(
+    name: str, array: np.ndarray, start: int, block: np.ndarray, good: np.ndarray, dtype: np.dtype[Any] | type
+) -> None:
+    row, column = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))
+    value = block[row, column]
+    place = f"row {start + row}, column {column}" if array.ndim == 2 else f"index {start + row}"
+    if np.isfinite(value):
+        raise ValueError(
+            f"{name}: value {value:g} at {place} does not fit {np.dtype(dtype).name}; "
+            "scale the data or use dtype='float64'"
+        )
+    what = "NaN" if np.isnan(value) else "infinity"
+    more = f" ({int(good.size - good.sum())} in these {len(good)} rows)"
+    raise ValueError(f"Input {name} contains {what}. First at {place}{more}.")
+
+
+def check_labels(name: str, value: Any, n_classes: int, n_samples: int | None = None) -> np.ndarray:
+    """Return class indices as a private int32 vector, or refuse them."""
+    labels = np.asarray(value)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"{name} must have 1 dimension (class indices, one a sample), got shape {labels.shape}"
+        )
+    if n_samples is not None and len(labels) != n_samples:
+        raise ValueError(f"{name} has {len(labels)} labels, but there are {n_samples} samples in X")
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
+        hint = f" Use {name}.astype(int)."
+        raise TypeError(f"{name} must hold integer class indices, got dtype {labels.dtype}.{hint}")
+    if labels.dtype.kind not in "ui":
+        raise TypeError(f"{name} must hold integer class indices, got dtype {labels.dtype}")
+    bad = (labels < 0) | (labels >= n_classes)
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise ValueError(
+            f"{name}: label {labels[first]} at index {first} is outside [0, {n_classes}) "
+            f"({int(bad.sum())} labels out of range, min {labels.min()}, max {labels.max()})"
+        )
+    return labels.astype(np.int32)
+
+
+def check_targets(
+    name: str, value: Any, n_outputs: int, dtype: np.dtype[Any], n_samples: int | None = None
+) -> np.ndarray:
+    """Return target values as a private C-contiguous matrix of ``dtype``; a vector stands for one column."""
+    array = _as_array(name, value)
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2 or array.shape[1] != n_outputs:
+        raise ValueError(f"{name} must have shape (n_samples, {n_outputs}), got shape {np.shape(value)}")
+    if n_samples is not None and len(array) != n_samples:
+        raise ValueError(f"{name} has {len(array)} rows, but there are {n_samples} samples in X")
+    check_finite(name, array, dtype)
+    return np.array(array, dtype=dtype, order="C")
+
+
+def check_probabilities(name: str, targets: np.ndarray) -> None:
+    """Refuse targets outside [0, 1]."""
+    bad = (targets < 0) | (targets > 1)
+    if bad.any():
+        row, column = (int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+        raise ValueError(
+            f"{name} must lie in [0, 1], got {targets[row, column]:g} at row {row}, column {column}"
+        )
+
+
+def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
+    """Return sample weights as a float64 vector, or refuse them; None gives an empty vector."""
+    if value is None:
+        return np.zeros(0)
+    weights = np.asarray(value, dtype=np.float64)
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one weight a sample, got shape {weights.shape}"
+        )
+    check_finite(name, weights)
+    if (weights < 0).any():
+        first = int(np.argmax(weights < 0))
+        raise ValueError(f"{name} must not be negative, got {weights[first]:g} at index {first}")
+    if not weights.any():
+        raise ValueError(f"{name} must hold at least one weight above zero, got zeros only")
+    return weights
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
