@@ -21,14 +21,21 @@ def atanh_rest(w):
     return mpf(2) / 3 + 2 * w / 5 if w < 1e-20 else (2 * mp.atanh(z) / z - 2) / w
 
 
+def tanh_rest(w):
+    """Return (tanh(x) / x - 1) / x**2 at w = x**2."""
+    x = mp.sqrt(w)
+    return 2 * w / 15 - mpf(1) / 3 if w < 1e-20 else (mp.tanh(x) / x - 1) / w
+
+
 # name: function, interval, weight that turns its error into a relative error of the result
 EDGE = mp.log(2) / 2 * (1 + mpf(2) ** -10)  # the rounding of x / log(2) may land a little beyond the half
 SLOPE = mp.sqrt(2) - 1
 TARGETS = {
     "EXP": (exp_rest, -EDGE, EDGE, lambda r: r * r / mp.exp(r)),
+    "TANH": (tanh_rest, mpf(0), mpf(0.625) ** 2, lambda w: mp.sqrt(w) * w / mp.tanh(mp.sqrt(w))),
     "LOG": (atanh_rest, mpf(0), (SLOPE / (2 + SLOPE)) ** 2 * (1 + mpf(2) ** -10), lambda w: w / 2),
 }
-DEGREES = {("EXP", np.float32): 4, ("EXP", np.float64): 9, ("LOG", np.float32): 2, ("LOG", np.float64): 6}
+DEGREES = {"EXP": (4, 9), "TANH": (4, 10), "LOG": (2, 6)}  # float32, float64
 
 
 def minimax(values, weights, degree, grid):
@@ -36,13 +43,9 @@ def minimax(values, weights, degree, grid):
     count = degree + 2
     at = [round((1 - np.cos(np.pi * (k + 0.5) / count)) / 2 * (len(grid) - 1)) for k in range(count)]
     for _ in range(30):
-        rows = [
-            [weights[i] * grid[i] ** p for p in range(degree + 1)] + [mpf(-1) ** k] for k, i in enumerate(at)
-        ]
+        rows = [[weights[i] * grid[i] ** p for p in range(degree + 1)] + [mpf(-1) ** k] for k, i in enumerate(at)]
         solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([weights[i] * values[i] for i in at])))
-        error = [
-            w * (v - mp.polyval(solution[-2::-1], x)) for w, v, x in zip(weights, values, grid, strict=True)
-        ]
+        error = [w * (v - mp.polyval(solution[-2::-1], x)) for w, v, x in zip(weights, values, grid, strict=True)]
         runs = np.flatnonzero(np.diff([e > 0 for e in error])) + 1
         peaks = [max(run, key=lambda i: abs(error[i])) for run in np.split(np.arange(len(grid)), runs)]
         while len(peaks) > count:
@@ -64,7 +67,7 @@ def table(name, dtype, points=800):
     grid = [low + (high - low) * (1 - mp.cos(mp.pi * (k + mpf(1) / 2) / points)) / 2 for k in range(points)]
     weights, values = [weight(x) for x in grid], [function(x) for x in grid]
     found = []
-    for degree in range(DEGREES[name, dtype], -1, -1):
+    for degree in range(DEGREES[name][dtype is np.float64], -1, -1):
         found.append(dtype(minimax(values, weights, degree, grid)[0]))
         values = [(v - mpf(float(found[-1]))) / x for v, x in zip(values, grid, strict=True)]
         weights = [w * abs(x) for w, x in zip(weights, grid, strict=True)]
@@ -72,7 +75,7 @@ def table(name, dtype, points=800):
 
 
 if __name__ == "__main__":
-    for (name, dtype), degree in DEGREES.items():
+    for name, dtype in ((name, dtype) for name in TARGETS for dtype in (np.float32, np.float64)):
         coefficients, error = table(name, dtype)
-        print(f"{name} {dtype.__name__}, degree {degree}, error 2**{float(mp.log(error, 2)):.2f}")
-        print("    " + ", ".join(repr(c.item()) if dtype is np.float64 else str(c) for c in coefficients))
+        print(f"{name} {dtype.__name__}: error 2**{float(mp.log(error, 2)):.2f}")
+        print("    " + ", ".join(map(str, coefficients)))
