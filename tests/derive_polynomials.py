@@ -45,7 +45,10 @@ def minimax(values, weights, degree, grid):
     for _ in range(30):
         rows = [[weights[i] * grid[i] ** p for p in range(degree + 1)] + [mpf(-1) ** k] for k, i in enumerate(at)]
         solution = list(mp.lu_solve(mp.matrix(rows), mp.matrix([weights[i] * values[i] for i in at])))
-        error = [w * (v - mp.polyval(solution[-2::-1], x)) for w, v, x in zip(weights, values, grid, strict=True)]
+        error = [
+            w * (v - mp.fsum(c * x**p for p, c in enumerate(solution[:-1])))
+            for w, v, x in zip(weights, values, grid, strict=True)
+        ]
         runs = np.flatnonzero(np.diff([e > 0 for e in error])) + 1
         peaks = [max(run, key=lambda i: abs(error[i])) for run in np.split(np.arange(len(grid)), runs)]
         while len(peaks) > count:
