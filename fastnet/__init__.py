@@ -15,24 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "exceptions", "functional", "network", "schedules", "trainer")
+_MODULES = ("callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer")
 _HOMES = {
     "Network": "network",
     "Trainer": "trainer",
-    "History": "trainer",
+    "History": "history",
+    "Callback": "callbacks",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
 }
 
-__all__ = ["DivergenceError", "DownloadError", "FormatError", "History", "Network", "Trainer", "__version__",
-           "datasets", "exceptions", "functional", "network", "schedules", "trainer"]  # fmt: skip
+__all__ = ["Callback", "DivergenceError", "DownloadError", "FormatError", "History", "Network", "Trainer", "__version__",
+           "callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer"]  # fmt: skip
 
 if TYPE_CHECKING:
-    from . import datasets, exceptions, functional, network, schedules, trainer
+    from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from .callbacks import Callback
     from .exceptions import DivergenceError, DownloadError, FormatError
+    from .history import History
     from .network import Network
-    from .trainer import History, Trainer
+    from .trainer import Trainer
 
 
 def __getattr__(name: str) -> Any:

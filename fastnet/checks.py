@@ -114,12 +114,13 @@ def check_finite(name: str, array: np.ndarray, dtype: np.dtype[Any] | type = np.
     """
     if array.dtype.kind not in "f" or array.size == 0:
         return
+    narrower = array.dtype.itemsize > np.dtype(dtype).itemsize
     limit = float(np.finfo(dtype).max)
     rows = array.reshape(len(array), -1) if array.ndim != 2 else array
     step = max(1, _CHUNK // max(1, rows.shape[1]))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        good = np.isfinite(block) if array.dtype == dtype else np.abs(block) <= limit
+        good = np.abs(block) <= limit if narrower else np.isfinite(block)
         if not good.all():
             _refuse_not_finite(name, array, start, block, good, dtype)
 

@@ -4,8 +4,17 @@
 class DivergenceError(ArithmeticError, ValueError):
     """Training produced a loss or a weight that is not finite.
 
-    The message names the epoch and the learning rate; the network keeps the last finite weights.
+    The message names the epoch and the learning rate; the network keeps the weights of the last whole epoch.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch it happened in, counted from 0.
     """
+
+    def __init__(self, message: str, epoch: int = 0):
+        super().__init__(message)
+        self.epoch = epoch
 
 
 class FormatError(ValueError):

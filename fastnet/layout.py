@@ -4,13 +4,11 @@ A network's parameters are one vector: the weights of all layers, (n_in, n_out) 
 compiled code trains or predicts it works on a packed copy (panels, padding: ``kernels/dense.py``).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ._jit import VECTOR_BYTES
-from .kernels.dense import PANEL_VECTORS
 
 # Columns of a layer table: one row of int64 a layer.
 N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)

@@ -3,9 +3,9 @@
 A minibatch runs in three stages, so that any number of threads computes the same bits: work is cut by shape, every
 value is computed whole by one thread, and barriers lie between the stages.
 
-1. ``_first_layer``   each thread gathers the rows for itself and computes its share of the first layer's columns
-2. ``_middle``        each thread takes its share of the rows through the other layers, the loss and back
-3. ``_update``        each thread computes its share of the weight gradients and updates those weights
+1. ``_first_layer``  each thread gathers the rows for itself and computes its share of the first layer's columns
+2. ``_middle``       each thread takes its share of the rows through the other layers, the loss and back
+3. ``_update``       each thread computes its share of the weight gradients and updates those weights
 
 What a compiled loop needs stands in the tuples below; ``workspace.py`` fills them once per fit.
 """
@@ -50,6 +50,7 @@ class Targets(NamedTuple):
     labels: Any  # (n,) int32
     values: Any  # (n, C) of the network's dtype
     weights: Any  # (n,) float64 sample weights, or empty
+    total: float  # what sums of losses are divided by; 0 means each minibatch's own sum of weights
 
 
 class Work(NamedTuple):
@@ -65,7 +66,7 @@ class Work(NamedTuple):
 
 
 class Gradient(NamedTuple):
-    """Stands where an optimizer does: keeps the gradients instead of using them."""
+    """Stands where an optimizer does: adds the gradients up instead of using them."""
 
     packed: Any  # laid out like the packed parameters
 
@@ -97,7 +98,7 @@ def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
 
 def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
     for i in range(n):
-        optimizer.packed[offset + i] = gradient[i]
+        optimizer.packed[offset + i] += gradient[i]
 
 
 _OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
@@ -127,8 +128,10 @@ def _columns_share(net, layer, thread, n_threads):
 
 @core
 def _output(net, work, layer, parity):
-    """Place of a layer's outputs. The first layer has two that take turns: a fast thread may write the next
-    minibatch's while a slow one still reads this one's.
+    """Place of a layer's outputs.
+
+    The first layer has two that take turns: a fast thread may write the next minibatch's while a slow one still
+    reads this one's.
     """
     place = work.places[layer, OUTPUT]
     return place + parity * work.tiles.shape[1] * net.layers[0, STEP] if layer == 0 else place
@@ -175,13 +178,10 @@ def _later_layers(net, work, parity, start, stop):
 
 
 @kernel
-def _first_layer(net, rows, order, first, count, work, parity, thread, n_threads):
-    """Gather a minibatch and compute this thread's columns of the first layer."""
-    tile, step = _tile(work, thread)
-    gather.gather_rows(rows, order, first, count, len(order), tile, step)
-    begin, end = _columns_share(net, 0, thread, n_threads)
-    out = pointer(work.buffer, _output(net, work, 0, parity))
-    _layer_forward(net, 0, tile, step, out, count, begin, end)
+def _first_layer(net, rows, order, first, count, work, tile, tile_step, out, begin, end):
+    """Gather a minibatch into a tile and compute some columns of the first layer."""
+    gather.gather_rows(rows, order, first, count, len(order), tile, tile_step)
+    _layer_forward(net, 0, tile, tile_step, pointer(work.buffer, out), count, begin, end)
 
 
 # -- loss and backward ---------------------------------------------------------------------------------
@@ -200,6 +200,8 @@ def _row_loss(targets, row, z, n_out, scale):
 
 @core
 def _total_weight(targets, order, first, count):
+    if targets.total > 0.0:
+        return targets.total
     if targets.weights.size == 0:
         return float(count)
     total = 0.0
@@ -311,7 +313,9 @@ def _update(net, optimizer, count, work, parity, thread, n_threads):
 @kernel
 def train_step(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
     """One minibatch: samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
-    _first_layer(net, rows, order, first, count, work, parity, thread, n_threads)
+    tile, step = _tile(work, thread)
+    begin, end = _columns_share(net, 0, thread, n_threads)
+    _first_layer(net, rows, order, first, count, work, tile, step, _output(net, work, 0, parity), begin, end)
     barrier.wait(work.arrivals, thread, n_threads)
     _middle(net, targets, order, first, count, work, parity, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
@@ -355,17 +359,22 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
 
 
 @entry
-def predict_logits(net, rows, order, begin, end, work, logits, thread):
-    """Outputs of the last layer before softmax or sigmoid, for samples ``order[begin:end]``, a tile at a time."""
+def predict_logits(net, rows, order, work, logits, thread, n_threads):
+    """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
     last, batch_size = len(net.layers) - 1, work.tiles.shape[1]
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
+    tile, tile_step = _tile(work, thread)
+    start, columns = thread * batch_size, dense.padded(net.layers[0, N_OUT], tile)
+    out = work.places[0, OUTPUT] + start * net.layers[0, STEP]
+    result = work.places[last, OUTPUT] + start * step
+    begin, end = _share(len(order), batch_size, thread, n_threads)
     for first in range(begin, end, batch_size):
         count = min(batch_size, end - first)
-        _first_layer(net, rows, order, first, count, work, 0, thread, 1)
-        _later_layers(net, work, 0, 0, count)
+        _first_layer(net, rows, order, first, count, work, tile, tile_step, out, 0, columns)
+        _later_layers(net, work, 0, start, start + count)
         for b in range(count):
             for j in range(n_out):
-                logits[first + b, j] = work.buffer[work.places[last, OUTPUT] + b * step + j]
+                logits[first + b, j] = work.buffer[result + b * step + j]
 
 
 @entry

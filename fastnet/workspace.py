@@ -22,7 +22,7 @@ def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threa
     batch_size, n_threads : int
         Largest minibatch; threads that work on it together.
     train : bool
-        Whether gradients will be computed, too.
+        Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
     """
     places, size = np.zeros((len(layers), 3), np.int64), 0
 
@@ -32,8 +32,8 @@ def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threa
         return size - count
 
     for number, layer in enumerate(layers):
-        rows = batch_size * int(layer[STEP])
-        places[number, OUTPUT] = place(rows * (2 if number == 0 else 1))
+        rows = batch_size * (1 if train else n_threads) * int(layer[STEP])
+        places[number, OUTPUT] = place(rows * (2 if train and number == 0 else 1))
         if train:
             places[number, DELTA] = place(rows)
             if number > 0:

@@ -64,14 +64,20 @@ def _gather_row(rows, address, dtype, item, out):
         _convert(out, out, whole, padded, rows.scale, mean)
 
 
-@kernel
-def gather_rows(rows, order, first, count, ahead, out, out_step):
-    """out (count, I) = rows ``order[first : first + count]``; ``order`` may be read up to ``ahead``."""
-    for b in range(count):
-        later = min(first + b + PREFETCH_ROWS, ahead - 1)
-        soon = pointer_to(rows.address + np.int64(order[later]) * rows.row_step, np.uint8)
+@core
+def _prefetch_row(rows, row):
+    """Ask for all cache lines of a row that will be gathered soon; strided rows are left to the CPU."""
+    if 0 < rows.column_step <= 8:
+        start = pointer_to(rows.address + row * rows.row_step, np.uint8)
         for line in range(0, rows.n_features * rows.column_step, CACHE_LINE):
-            prefetch(soon, line)
+            prefetch(start, line)
+
+
+@kernel
+def gather_rows(rows, order, first, count, limit, out, out_step):
+    """out (count, I) = rows ``order[first : first + count]``; ``order`` has ``limit`` entries to look ahead in."""
+    for b in range(count):
+        _prefetch_row(rows, np.int64(order[min(first + b + PREFETCH_ROWS, limit - 1)]))
         address = rows.address + np.int64(order[first + b]) * rows.row_step
         to = shift(out, b * out_step)
         if rows.code == UINT8:

@@ -1,0 +1,54 @@
+"""What happened in a fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened in a fit: arrays with one entry an epoch.
+
+    Attributes
+    ----------
+    loss, accuracy : ndarray
+        Running means over the epoch's minibatches, while the weights changed; without the decay penalty. Accuracy is
+        NaN for plain outputs.
+    val_loss, val_accuracy : ndarray
+        At the end of the epoch; NaN without validation data. For plain outputs the accuracy is R².
+    learning_rate : ndarray
+    seconds : ndarray
+        Wall time of the epoch with permutation, gather and the Python between compiled calls, without compilation
+        and validation.
+    validation_seconds : ndarray
+    samples_per_second : ndarray
+    compile_seconds : float
+        Time spent on compiling, or on loading compiled kernels from the cache.
+    n_threads : int
+        Threads that were used; the results do not depend on it.
+    """
+
+    loss: np.ndarray
+    accuracy: np.ndarray
+    val_loss: np.ndarray
+    val_accuracy: np.ndarray
+    learning_rate: np.ndarray
+    seconds: np.ndarray
+    validation_seconds: np.ndarray
+    samples_per_second: np.ndarray
+    compile_seconds: float
+    n_threads: int
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(0 epochs)"
+        return (
+            f"History({len(self)} epochs, loss {self.loss[-1]:.4f}, accuracy {self.accuracy[-1]:.4f}, "
+            f"{self.seconds.sum():.2f} s)"
+        )
+
+
+METRICS = tuple(History.__dataclass_fields__)[:8]

@@ -1,0 +1,366 @@
+"""The network: layer sizes, one flat parameter vector with named views, predictions, loss and gradients."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import checks, functional, passes
+from ._parallel import available_cpus, crew
+from .kernels import activations, gather
+from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, padded
+from .workspace import workspace
+
+ACTIVATIONS = tuple(activations.CODES)
+LOSS_OF_OUTPUT = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "identity": "squared_error"}
+
+# Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
+_PREDICT_ROWS = 64
+
+# Multiply-adds below which a second thread costs more than it brings (starting it takes about 100 µs).
+_WORTH_A_THREAD = 20_000_000
+
+
+class Gradients(NamedTuple):
+    """Gradient of a loss with respect to all parameters of a network.
+
+    ``flat`` is laid out like ``Network.parameters``; ``weights`` and ``biases`` are views of it, one a layer.
+    """
+
+    flat: np.ndarray
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to a row before the first layer: ``row * scale - mean``.
+
+    ``scale`` belongs to data of the kind that was trained on ("uint8" or "float"); others are taken as already in
+    the trained unit.
+    """
+
+    mean: np.ndarray
+    scale: float
+    kind: str
+
+
+class Network:
+    """A multilayer perceptron.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, hidden units of each layer, outputs: ``[784, 300, 10]``. Two numbers make softmax (or logistic, or
+        linear) regression.
+    activation : {"tanh", "sigmoid", "relu", "identity"} or a sequence of these, default="tanh"
+        Of the hidden layers, one for all or one each.
+    output : {"softmax", "sigmoid", "identity"}, default="softmax"
+        Classes that exclude each other, labels that do not, or plain numbers.
+    dtype : {"float32", "float64"}, default="float32"
+        Of parameters and arithmetic.
+    seed : int, numpy.random.Generator or None, default=None
+        Where the initial weights come from.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters,)
+        All weights, layer by layer, then all biases.
+    weights : list of ndarray of shape (n_in, n_out)
+        Writable views of ``parameters``, one a layer.
+    biases : list of ndarray of shape (n_out,)
+        Likewise.
+    preprocessing : Preprocessing or None
+        Centring and scaling, fixed by the first fit.
+
+    Notes
+    -----
+    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu as ``randn * sqrt(2 / n_in)``, and biases
+    as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
+    "Delving Deep into Rectifiers", 2015.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> network = fastnet.Network([784, 10, 10], seed=0)
+    >>> network
+    Network(784-10-10, tanh, softmax, float32, 7,960 parameters)
+    >>> network.weights[0].shape, network.biases[1].shape
+    ((784, 10), (10,))
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        activation: str | Sequence[str] = "tanh",
+        output: str = "softmax",
+        dtype: Any = "float32",
+        seed: int | np.random.Generator | None = None,
+    ):
+        self.layer_sizes = _check_sizes(layer_sizes)
+        self.activations = _check_activations(activation, len(self.layer_sizes) - 2)
+        self.output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
+        self.dtype = _check_dtype(dtype)
+        codes = (*(activations.CODES[name] for name in self.activations), activations.IDENTITY)
+        self._layers = layer_table(self.layer_sizes, codes, self.dtype)
+        self.parameters = np.zeros(n_parameters(self._layers), self.dtype)
+        self.weights, self.biases = self._views(self.parameters)
+        self.preprocessing: Preprocessing | None = None
+        self._kind_warned = False
+        self._initialise(seed)
+
+    def _views(self, flat: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Weights and biases of each layer as views of a flat vector."""
+        weights, biases = [], []
+        for layer in self._layers.tolist():
+            n_in, n_out = layer[N_IN], layer[N_OUT]
+            weights.append(flat[layer[WEIGHTS] : layer[WEIGHTS] + n_in * n_out].reshape(n_in, n_out))
+            biases.append(flat[layer[BIAS] : layer[BIAS] + n_out])
+        return weights, biases
+
+    def _initialise(self, seed: int | np.random.Generator | None) -> None:
+        rng = np.random.default_rng(seed)
+        for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
+            spread = math.sqrt((2.0 if activation == "relu" else 1.0) / len(weights))
+            weights[:] = rng.standard_normal(weights.shape) * spread
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return self.parameters.size
+
+    def __repr__(self) -> str:
+        sizes = "-".join(map(str, self.layer_sizes))
+        names = "/".join(dict.fromkeys(self.activations)) or "no hidden layer"
+        return f"Network({sizes}, {names}, {self.output}, {self.dtype.name}, {self.n_parameters:,} parameters)"
+
+    # -- predictions -----------------------------------------------------------------------------------
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits: what the last layer gives, before softmax or sigmoid.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            uint8, float32 or float64 in any memory layout; never copied as a whole.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+            Of the network's dtype.
+
+        Raises
+        ------
+        ValueError
+            If ``X`` has the wrong shape or holds NaN or infinity; the first is named.
+        """
+        X = self._check_inputs("X", X)
+        self._warn_of_kind(X)
+        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        if len(X):
+            n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
+            net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
+            work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
+            with crew(n_threads) as run:
+                run(passes.predict_logits, net, self._rows(X), order, work, logits)
+        return logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities of the classes (softmax), or of each label by itself (sigmoid).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_outputs)
+
+        Raises
+        ------
+        ValueError
+            As ``decision_function``, and if the output is "identity", which has no probabilities.
+        """
+        if self.output == "identity":
+            raise ValueError("predict_proba needs output='softmax' or 'sigmoid'; this network has output='identity'")
+        logits = self.decision_function(X)
+        return functional.softmax(logits) if self.output == "softmax" else functional.sigmoid(logits)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Most probable classes, labels with a probability above one half, or plain outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray
+            softmax: class indices of shape (n_samples,), the first of equals. sigmoid: 0 or 1, and identity:
+            numbers, of shape (n_samples, n_outputs), or (n_samples,) with one output.
+        """
+        return self._decide(self.decision_function(X))
+
+    def _decide(self, logits: np.ndarray) -> np.ndarray:
+        if self.output == "softmax":
+            return logits.argmax(axis=1)
+        outputs = (logits > 0).astype(np.int64) if self.output == "sigmoid" else logits
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy, or the coefficient of determination R² for plain outputs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            As for ``Trainer.fit``. With several labels a sample counts if all are right.
+
+        Returns
+        -------
+        float
+        """
+        X = self._check_inputs("X", X)
+        targets = self._check_targets("y", y, len(X))
+        if len(X) == 0:
+            raise ValueError("X is empty: a score needs at least one sample")
+        return self._score(self.decision_function(X), targets)
+
+    def _score(self, logits: np.ndarray, targets: passes.Targets) -> float:
+        if self.output == "softmax":
+            return float(np.mean(logits.argmax(axis=1) == targets.labels))
+        if self.output == "sigmoid":
+            return float(np.mean(((logits > 0) == (targets.values > 0.5)).all(axis=1)))
+        from sklearn.metrics import r2_score
+
+        return float(r2_score(targets.values, logits))
+
+    # -- loss and gradients ----------------------------------------------------------------------------
+
+    def loss_and_gradients(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, Gradients]:
+        """Mean loss of some samples and its gradient; weight decay is no part of it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+        sample_weight : array-like of shape (n_samples,), optional
+            The loss is then ``sum(weight * loss) / sum(weight)``.
+
+        Returns
+        -------
+        loss : float
+            Cross-entropy (softmax), binary cross-entropy summed over outputs (sigmoid), or half the squared error
+            summed over outputs (identity).
+        gradients : Gradients
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> network = fastnet.Network([2, 2], dtype="float64", seed=0)
+        >>> network.weights[0][:] = np.eye(2)
+        >>> loss, gradients = network.loss_and_gradients([[1.2, 0.3]], [0])
+        >>> round(loss, 4), gradients.biases[0].round(4)
+        (0.3412, array([-0.2891,  0.2891]))
+        """
+        X = self._check_inputs("X", X)
+        if len(X) == 0:
+            raise ValueError("X is empty: a loss needs at least one sample")
+        weights = checks.check_weights("sample_weight", sample_weight, len(X))
+        total = float(weights.sum()) if weights.size else float(len(X))
+        targets = self._check_targets("y", y, len(X))._replace(weights=weights, total=total)
+        self._warn_of_kind(X)
+        net, batch_size = self._packed(), min(256, len(X))
+        n_batches = -(-len(X) // batch_size)
+        losses, hits = np.zeros(n_batches), np.zeros(n_batches, np.int64)
+        work = workspace(self._layers, self.dtype, batch_size, 1, train=True)
+        gradient = net._replace(packed=np.zeros_like(net.packed))
+        order, keep = np.arange(len(X), dtype=np.uint32), passes.Gradient(gradient.packed)
+        rows = self._rows(X)
+        passes.train_epoch(net, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
+        flat = np.empty_like(self.parameters)
+        passes.unpack(gradient, flat)
+        return float(losses.sum()), Gradients(flat, *self._views(flat))
+
+    # -- what compiled code takes ----------------------------------------------------------------------
+
+    def _packed(self) -> passes.Net:
+        """Return a packed copy of the parameters."""
+        net = passes.Net(aligned_zeros(n_packed(self._layers, self.dtype), self.dtype), self._layers)
+        passes.pack(self.parameters, net)
+        return net
+
+    def _rows(self, X: np.ndarray) -> gather.Rows:
+        """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
+        mean, factor = aligned_zeros(padded(self.layer_sizes[0], self.dtype), self.dtype), 1.0
+        if self.preprocessing is not None:
+            mean[: self.layer_sizes[0]] = self.preprocessing.mean
+            factor = self.preprocessing.scale if _kind(X) == self.preprocessing.kind else 1.0
+        code = gather.CODES[X.dtype.name]
+        return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], factor, mean)
+
+    def _check_inputs(self, name: str, X: Any) -> np.ndarray:
+        X = checks.check_matrix(name, X, n_columns=self.layer_sizes[0], empty=True)
+        checks.check_finite(name, X, self.dtype)
+        return X
+
+    def _check_targets(self, name: str, y: Any, n_samples: int) -> passes.Targets:
+        n_outputs, loss = self.layer_sizes[-1], passes.LOSSES[LOSS_OF_OUTPUT[self.output]]
+        labels, values = np.zeros(0, np.int32), np.zeros((0, n_outputs), self.dtype)
+        if self.output == "softmax":
+            labels = checks.check_labels(name, y, n_outputs, n_samples)
+        else:
+            values = checks.check_targets(name, y, n_outputs, self.dtype, n_samples)
+            if self.output == "sigmoid":
+                checks.check_probabilities(name, values)
+        return passes.Targets(loss, labels, values, np.zeros(0), 0.0)
+
+    def _warn_of_kind(self, X: np.ndarray) -> None:
+        trained = self.preprocessing.kind if self.preprocessing else _kind(X)
+        if trained != _kind(X) and not self._kind_warned:
+            self._kind_warned = True
+            unit = "not scaled" if trained == "float" else "taken as already scaled"
+            warnings.warn(
+                f"X has dtype {X.dtype}, but the network was trained on {trained} data: it is {unit}",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _kind(X: np.ndarray) -> str:
+    return "uint8" if X.dtype == np.uint8 else "float"
+
+
+def _check_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(layer_sizes, str) or not isinstance(layer_sizes, Sequence | np.ndarray):
+        raise TypeError(f"layer_sizes must be a sequence of ints such as [784, 300, 10], got {layer_sizes!r}")
+    if len(layer_sizes) < 2:
+        raise ValueError(f"layer_sizes needs at least inputs and outputs, got {list(layer_sizes)}")
+    sizes = tuple(checks.check_integer(f"layer_sizes[{i}]", n, low=1) for i, n in enumerate(layer_sizes))
+    count = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    if count > 1 << 31:
+        raise ValueError(f"layer_sizes {list(sizes)} need {count:,} parameters ({count * 4 / 2**30:,.0f} GiB)")
+    return sizes
+
+
+def _check_activations(activation: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:
+    if isinstance(activation, str):
+        return (checks.check_choice("activation", activation, ACTIVATIONS),) * n_hidden
+    if len(activation) != n_hidden:
+        raise ValueError(f"activation must be one name or {n_hidden}, one a hidden layer, got {len(activation)}")
+    return tuple(checks.check_choice(f"activation[{i}]", name, ACTIVATIONS) for i, name in enumerate(activation))
+
+
+def _check_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+    return found

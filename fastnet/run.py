@@ -1,0 +1,120 @@
+"""One fit on its way: what compiled code works on, and the calls of an epoch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import functional, passes
+from ._parallel import Together
+from .exceptions import DivergenceError
+from .kernels.sgd import Sgd
+from .network import Network
+from .workspace import workspace
+
+# Time a compiled call should take, and what a minibatch is assumed to cost (one core, measured: 40e9 multiply-adds a
+# second, and 2 µs). Predicted from the shapes, never by a clock, so that nothing depends on the machine's speed.
+_CALL_SECONDS = 0.05
+_MULTIPLY_ADDS_PER_SECOND = 40e9
+_MINIBATCH_SECONDS = 2e-6
+
+
+class Run:
+    """The packed state of a fit. The network itself is only written by ``publish``.
+
+    Parameters
+    ----------
+    network : Network
+    X : ndarray of shape (n_samples, n_features)
+        Checked; kept alive here, since compiled code knows its address only.
+    targets : Targets
+    batch_size, n_threads : int
+    together : callable
+        Runs a compiled function on all threads: see ``_parallel.crew``.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: np.ndarray,
+        targets: passes.Targets,
+        batch_size: int,
+        n_threads: int,
+        together: Together,
+    ):
+        self._network, self._X, self._targets = network, X, targets
+        self._batch_size, self._together = batch_size, together
+        self._net, self._rows = network._packed(), network._rows(X)
+        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, train=True)
+        self.diverged = False
+        self.n_samples, self.n_packed = len(X), self._net.packed.size
+        self._losses = np.zeros(-(-len(X) // batch_size))
+        self._hits = np.zeros(len(self._losses), np.int64)
+        multiply_adds = 3 * batch_size * network.n_parameters
+        seconds = multiply_adds / _MULTIPLY_ADDS_PER_SECOND + _MINIBATCH_SECONDS
+        self._per_call = max(1, int(_CALL_SECONDS / seconds))
+
+    def compile(self, optimizer: Sgd) -> None:
+        """Compile the kernels, or load them from the cache, without training."""
+        self._call(np.zeros(self.n_samples, np.uint32), optimizer, 0, 0)
+        self.publish()
+
+    def _call(self, order: np.ndarray, optimizer: Sgd, begin: int, end: int) -> None:
+        net, rows, targets, work = self._net, self._rows, self._targets, self._work
+        args = (net, rows, targets, order, self._batch_size, begin, end, work, optimizer, self._losses, self._hits)
+        self._together(passes.train_epoch, *args)
+
+    def minibatches(self, order: np.ndarray, optimizer: Sgd, epoch: int) -> Iterator[int]:
+        """Train for an epoch; yields the number of minibatches done after each compiled call.
+
+        Raises
+        ------
+        DivergenceError
+            After the call in which a loss stopped being finite, or at the end if a weight has.
+        """
+        n_batches = len(self._losses)
+        for begin in range(0, n_batches, self._per_call):
+            end = min(begin + self._per_call, n_batches)
+            self._call(order, optimizer, begin, end)
+            bad = ~np.isfinite(self._losses[begin:end])
+            if bad.any():
+                at = begin + int(np.argmax(bad))
+                self._diverge(f"loss became {self._losses[at]} in minibatch {at}", epoch, optimizer)
+            yield end
+        if not np.isfinite(self._net.packed).all():
+            self._diverge("a weight became infinite or NaN", epoch, optimizer)
+
+    def _diverge(self, what: str, epoch: int, optimizer: Sgd) -> None:
+        self.diverged = True
+        kept = f"the end of epoch {epoch - 1}" if epoch else "before the fit"
+        raise DivergenceError(
+            f"{what} of epoch {epoch} (learning_rate={optimizer.learning_rate:g}); the network keeps its weights from "
+            f"{kept}. Try a smaller learning_rate, or scale the data.",
+            epoch=epoch,
+        )
+
+    def publish(self) -> None:
+        """Copy the weights into the network."""
+        passes.unpack(self._net, self._network.parameters)
+
+    def epoch_means(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the epoch's samples, as they were when they were trained on."""
+        counts = np.full(len(self._losses), self._batch_size)
+        counts[-1] = self.n_samples - self._batch_size * (len(counts) - 1)
+        loss = float(self._losses @ counts / self.n_samples)
+        if self._targets.loss == passes.SQUARED_ERROR:
+            return loss, np.nan
+        return loss, float(self._hits.sum() / self.n_samples)
+
+
+def mean_loss(logits: np.ndarray, targets: passes.Targets) -> float:
+    """Mean loss of logits, without weights."""
+    if targets.loss == passes.SOFTMAX_CROSS_ENTROPY:
+        return functional.cross_entropy(logits, targets.labels)
+    if targets.loss == passes.SIGMOID_CROSS_ENTROPY:
+        return functional.binary_cross_entropy(logits, targets.values)
+    return float(np.sum((logits.astype(np.float64) - targets.values) ** 2) / 2 / len(logits))
+
+
+def first_sample(targets: passes.Targets) -> passes.Targets:
+    """Targets of the first sample alone."""
+    return targets._replace(labels=targets.labels[:1], values=targets.values[:1])

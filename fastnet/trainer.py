@@ -1,0 +1,282 @@
+"""The trainer: epochs in Python, minibatches in compiled code."""
+
+import math
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from . import checks, passes
+from ._parallel import available_cpus, crew
+from .callbacks import State, as_callbacks
+from .exceptions import DivergenceError
+from .history import METRICS, History
+from .kernels.dense import PANEL_VECTORS
+from .kernels.sgd import Sgd
+from .layout import aligned_zeros, lanes
+from .network import LOSS_OF_OUTPUT, Network, Preprocessing
+from .run import Run, first_sample, mean_loss
+from .schedules import Schedule, check_schedule, learning_rate
+
+OPTIMIZERS = ("sgd",)
+
+# Multiply-adds of a minibatch, for each thread, below which meeting at two barriers costs more than it brings.
+_WORTH_A_THREAD = 2_000_000
+
+
+class Trainer:
+    """Minibatch gradient descent on a network.
+
+    Parameters
+    ----------
+    network : Network
+        Is changed in place, at the end of each epoch.
+    optimizer : {"sgd"}, default="sgd"
+    loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
+        "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
+        sigmoid, squared error for identity. Other pairs are refused.
+    learning_rate : float, default=0.1
+    batch_size : int, default=32
+        Samples in a minibatch; the last one of an epoch may be smaller and averages over its true size.
+    momentum : float in [0, 1), default=0.0
+        ``v = momentum * v - learning_rate * gradient; w += v``.
+    nesterov : bool, default=False
+        Nesterov momentum: ``w += momentum * v - learning_rate * gradient`` with the new ``v``.
+    weight_decay : float, default=0.0
+        Is multiplied with the weights (not the biases) and added to their gradient.
+    schedule : {"constant", "halve", "step", "cosine"} or callable, default="constant"
+        How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
+    center : bool, default=True
+        Subtract the mean of the training rows from every row.
+    scale : "auto" or float, default="auto"
+        Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. Mean and factor are fixed
+        by a network's first fit and belong to the network.
+    seed : int, numpy.random.Generator or None, default=None
+        Shuffles the samples of each epoch.
+    n_threads : int or None, default=None
+        None takes as many as are worth it for the shapes. The results are the same bits for any number.
+    callbacks : iterable of Callback or callable, default=()
+        See ``fastnet.callbacks``.
+
+    Notes
+    -----
+    A second ``fit`` goes on where the first one ended: the generator and the velocity are kept. The algorithm is
+    that of part 7 of the article series "Building a Neural Network from scratch", with minibatches.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> data = fastnet.datasets.load_digits()
+    >>> network = fastnet.Network([64, 32, 10], seed=0)
+    >>> trainer = fastnet.Trainer(network, learning_rate=0.2, seed=0)
+    >>> history = trainer.fit(data.X_train, data.y_train, epochs=20)
+    >>> len(history), bool(history.accuracy[-1] > 0.95)
+    (20, True)
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        optimizer: str = "sgd",
+        loss: str = "auto",
+        learning_rate: float = 0.1,
+        batch_size: int = 32,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        schedule: Schedule = "constant",
+        center: bool = True,
+        scale: str | float = "auto",
+        seed: int | np.random.Generator | None = None,
+        n_threads: int | None = None,
+        callbacks: Iterable[Any] = (),
+    ):
+        if not isinstance(network, Network):
+            raise TypeError(f"network must be a fastnet.Network, got {type(network).__name__}")
+        self.network = network
+        self.optimizer = checks.check_choice("optimizer", optimizer, OPTIMIZERS)
+        self.loss = _check_loss(loss, network.output)
+        self.learning_rate = checks.check_number("learning_rate", learning_rate, open_low=True)
+        self.batch_size = checks.check_integer("batch_size", batch_size, low=1)
+        self.momentum = checks.check_number("momentum", momentum, high=1.0)
+        self.nesterov = checks.check_flag("nesterov", nesterov)
+        self.weight_decay = checks.check_number("weight_decay", weight_decay)
+        self.schedule = check_schedule(schedule)
+        self.center = checks.check_flag("center", center)
+        self.scale = scale if scale == "auto" else checks.check_number("scale", scale, open_low=True)
+        self.n_threads = None if n_threads is None else checks.check_integer("n_threads", n_threads, low=1, high=256)
+        self.callbacks = as_callbacks(callbacks)
+        self._rng = np.random.default_rng(seed)
+        self._velocity = aligned_zeros(0, network.dtype)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        epochs: int,
+        validation_data: tuple[Any, Any] | None = None,
+        reset_preprocessing: bool = False,
+    ) -> History:
+        """Train for some epochs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            uint8, float32 or float64 in any memory layout, also read-only or mapped from a file: rows are gathered
+            from it as they are, nothing is copied as a whole.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+        epochs : int
+        validation_data : tuple (X, y), optional
+            Loss and accuracy on these are measured after each epoch.
+        reset_preprocessing : bool, default=False
+            Fix centring and scaling anew from this ``X``.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described; nothing has been changed then.
+        DivergenceError
+            If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
+        """
+        epochs = checks.check_integer("epochs", epochs, low=1)
+        X = self._check_data("X", X)
+        targets = self.network._check_targets("y", y, len(X))
+        validation = self._check_validation(validation_data)
+        reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
+        before = self.network.preprocessing
+        if before is None or reset:
+            self.network.preprocessing = self._preprocessing(X)
+        self.network._warn_of_kind(X)
+        batch_size = self._batch_size(len(X))
+        try:
+            return self._fit(X, targets, epochs, batch_size, validation)
+        except DivergenceError as error:
+            self._velocity[:] = 0
+            if error.epoch == 0:
+                self.network.preprocessing = before
+            raise
+
+    # -- checks and preparation ------------------------------------------------------------------------
+
+    def _check_data(self, name: str, X: Any) -> np.ndarray:
+        X = self.network._check_inputs(name, X)
+        if len(X) == 0:
+            raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
+        if len(X) >= 1 << 32:
+            raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
+        return X
+
+    def _check_validation(self, validation_data: Any) -> tuple[np.ndarray, passes.Targets] | None:
+        if validation_data is None:
+            return None
+        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+            raise TypeError(f"validation_data must be a tuple (X, y), got {type(validation_data).__name__}")
+        X = self._check_data("validation_data[0]", validation_data[0])
+        return X, self.network._check_targets("validation_data[1]", validation_data[1], len(X))
+
+    def _preprocessing(self, X: np.ndarray) -> Preprocessing:
+        kind = "uint8" if X.dtype == np.uint8 else "float"
+        factor = float(self.scale) if self.scale != "auto" else (1 / 255 if kind == "uint8" else 1.0)
+        mean = X.mean(axis=0, dtype=np.float64) * factor if self.center else np.zeros(X.shape[1])
+        checks.check_finite("the mean of X", mean, self.network.dtype)
+        return Preprocessing(mean.astype(self.network.dtype), factor, kind)
+
+    def _batch_size(self, n_samples: int) -> int:
+        if self.batch_size > n_samples:
+            warnings.warn(
+                f"batch_size={self.batch_size} is more than the {n_samples} samples: each epoch is one minibatch",
+                UserWarning,
+                stacklevel=3,
+            )
+        return min(self.batch_size, n_samples)
+
+    def _threads(self, batch_size: int) -> int:
+        """Threads worth using: each needs work, and a panel of the first layer of its own."""
+        if self.n_threads is not None:
+            return self.n_threads
+        sizes = self.network.layer_sizes
+        panels = -(-sizes[1] // (PANEL_VECTORS * lanes(self.network.dtype)))
+        enough = 3 * batch_size * self.network.n_parameters // _WORTH_A_THREAD
+        return max(1, min(available_cpus(), panels, enough))
+
+    # -- training --------------------------------------------------------------------------------------
+
+    def _fit(self, X: np.ndarray, targets: passes.Targets, epochs: int, batch_size: int, validation: Any) -> History:
+        n_threads = self._threads(batch_size)
+        state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
+        metrics: dict[str, list[float]] = {name: [] for name in METRICS}
+        self._notify("on_fit_begin", state)
+        try:
+            with crew(n_threads) as together:
+                started = time.perf_counter()
+                run = Run(self.network, X, targets, batch_size, n_threads, together)
+                run.compile(self._sgd(run, self.learning_rate))
+                if validation is not None:
+                    self._validate(validation[0][:1], first_sample(validation[1]))
+                state.compile_seconds = time.perf_counter() - started
+                self._notify("on_compiled", state)
+                while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
+                    pass
+        finally:
+            self._notify("on_fit_end", state)
+        arrays = {name: np.array(values) for name, values in metrics.items()}
+        return History(**arrays, compile_seconds=state.compile_seconds, n_threads=n_threads)
+
+    def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
+        """One epoch; returns whether a callback wants to stop."""
+        rate = learning_rate(self.schedule, self.learning_rate, state.epoch, state.epochs, metrics["loss"])
+        state.learning_rate, state.minibatch = rate, 0
+        started = time.perf_counter()
+        order = self._rng.permutation(run.n_samples).astype(np.uint32)
+        optimizer = self._sgd(run, rate)
+        try:
+            for done in run.minibatches(order, optimizer, state.epoch):
+                state.minibatch = done
+                self._notify("on_minibatches_end", state)
+        finally:
+            if not run.diverged:
+                run.publish()
+        seconds = time.perf_counter() - started
+        loss, accuracy = run.epoch_means()
+        started = time.perf_counter()
+        val_loss, val_accuracy = self._validate(*validation) if validation is not None else (math.nan, math.nan)
+        validation_seconds = time.perf_counter() - started
+        values = (loss, accuracy, val_loss, val_accuracy, rate, seconds, validation_seconds, run.n_samples / seconds)
+        state.metrics = dict(zip(METRICS, values, strict=True))
+        for name, value in state.metrics.items():
+            metrics[name].append(value)
+        state.epoch += 1
+        wishes = [callback.on_epoch_end(state) for callback in self.callbacks]
+        return any(wishes)
+
+    def _sgd(self, run: Run, rate: float) -> Sgd:
+        """Return the optimizer's settings for one epoch; its velocity outlives the fit."""
+        needed = run.n_packed if self.momentum > 0 else 0
+        if self._velocity.size != needed:
+            self._velocity = aligned_zeros(needed, self.network.dtype)
+        return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, self._velocity)
+
+    def _validate(self, X: np.ndarray, targets: passes.Targets) -> tuple[float, float]:
+        logits = self.network.decision_function(X)
+        return mean_loss(logits, targets), self.network._score(logits, targets)
+
+    def _notify(self, event: str, state: State) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(state)
+
+
+def _check_loss(loss: str, output: str) -> str:
+    expected = LOSS_OF_OUTPUT[output]
+    found = checks.check_choice("loss", loss, ("auto", *LOSS_OF_OUTPUT.values()))
+    if found not in ("auto", expected):
+        raise ValueError(f"loss={loss!r} does not go with output={output!r}; use 'auto' or {expected!r}")
+    return expected
