@@ -311,8 +311,8 @@ def _update(net, optimizer, count, work, parity, thread, n_threads):
 
 
 @kernel
-def train_step(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
-    """One minibatch: samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
+def _minibatch(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
+    """Train on samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
     tile, step = _tile(work, thread)
     begin, end = _columns_share(net, 0, thread, n_threads)
     _first_layer(net, rows, order, first, count, work, tile, step, _output(net, work, 0, parity), begin, end)
@@ -353,9 +353,17 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     for k in range(begin, end):
         first = k * batch_size
         count = min(batch_size, len(order) - first)
-        train_step(net, rows, targets, order, first, count, work, optimizer, k % 2, thread, n_threads)
+        _minibatch(net, rows, targets, order, first, count, work, optimizer, k % 2, thread, n_threads)
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
+
+
+@entry
+def train_step(net, rows, targets, order, work, optimizer):
+    """One minibatch of the samples ``order``, on one thread; returns its mean loss and number of right predictions."""
+    _transpose_all(net, work)
+    _minibatch(net, rows, targets, order, 0, len(order), work, optimizer, 0, 0, 1)
+    return _totals(work, len(order))
 
 
 @entry
