@@ -105,9 +105,7 @@ def load_digits() -> Dataset:
     X, y = load(return_X_y=True)
     X, y = (X / 16).astype(np.float32), y.astype(np.int64)
     X_rest, X_test, y_rest, y_test = train_test_split(X, y, test_size=360, stratify=y, random_state=0)
-    X_train, X_val, y_train, y_val = train_test_split(
-        X_rest, y_rest, test_size=360, stratify=y_rest, random_state=0
-    )
+    X_train, X_val, y_train, y_val = train_test_split(X_rest, y_rest, test_size=360, stratify=y_rest, random_state=0)
     return Dataset("digits", X_train, y_train, X_val, y_val, X_test, y_test)
 
 
@@ -266,9 +264,7 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     if not isinstance(download, bool):
         raise TypeError(f"download is {download!r}; expected True or False")
     paths = _find_mnist(None if data_dir is None else as_path("data_dir", data_dir), download)
-    X, y, X_test, y_test = (
-        read_idx(path, sha256=file.sha256) for path, file in zip(paths, _MNIST_FILES, strict=True)
-    )
+    X, y, X_test, y_test = (read_idx(path, sha256=file.sha256) for path, file in zip(paths, _MNIST_FILES, strict=True))
     X, y = _labelled(X, y, paths[1])
     X_test, y_test = _labelled(X_test, y_test, paths[3])
     return Dataset("mnist", X[:_N_TRAIN], y[:_N_TRAIN], X[_N_TRAIN:], y[_N_TRAIN:], X_test, y_test)

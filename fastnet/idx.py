@@ -39,9 +39,7 @@ _DEFLATE_MAX_RATIO = 1032  # a deflate stream never grows more than this when in
 _CHUNK = 1 << 18  # stays in the second-level cache
 
 
-def read_idx(
-    path: str | os.PathLike[str], *, max_bytes: int = 4 << 30, sha256: str | None = None
-) -> NDArray[Any]:
+def read_idx(path: str | os.PathLike[str], *, max_bytes: int = 4 << 30, sha256: str | None = None) -> NDArray[Any]:
     """Read an array from an IDX file, gzip-compressed or raw.
 
     Parameters
@@ -238,9 +236,7 @@ class _GzipMember:
                 "an intact gzip file"
             ) from error
         if not packed and not piece and not self._inflater.eof:
-            raise FormatError(
-                f"gzip data cut: found the end of the file at byte {self._file.tell():,}, expected more"
-            )
+            raise FormatError(f"gzip data cut: found the end of the file at byte {self._file.tell():,}, expected more")
         return piece
 
     def expect_end_of_file(self) -> None:

@@ -37,9 +37,7 @@ def test_digits_are_all_of_scikit_learns_split_once_and_for_all():
 
     X_all, y_all = original(return_X_y=True)
     rows = Counter((*pixels, label) for pixels, label in zip((X * 16).tolist(), y.tolist(), strict=True))
-    assert rows == Counter(
-        (*pixels, label) for pixels, label in zip(X_all.tolist(), y_all.tolist(), strict=True)
-    )
+    assert rows == Counter((*pixels, label) for pixels, label in zip(X_all.tolist(), y_all.tolist(), strict=True))
     assert (len(data.y_train), len(data.y_val), len(data.y_test)) == (1077, 360, 360)
     again = load_digits()
     np.testing.assert_array_equal(data.X_train, again.X_train)
@@ -196,6 +194,13 @@ def test_files_may_be_packed_or_not(world, end):
     assert (data.y_train.tolist(), data.y_val.tolist()) == ([3, 1, 4, 1, 5], [9, 2])
     assert data.y_test.tolist() == [3, 1, 4, 1]
     assert data.y_train.dtype == np.int64
+
+
+def test_unpacked_file_goes_before_the_packed_one(world):
+    place(world / "mine", end="")
+    for name in NAMES:
+        (world / "mine" / "mnist" / f"{name}.gz").write_bytes(b"not read")
+    load_mnist(world / "mine")
 
 
 def test_places_are_searched_in_order(world, monkeypatch):

@@ -27,9 +27,7 @@ ARRAY = np.arange(24, dtype=np.int16).reshape(2, 3, 4) - 300
 def idx_bytes(array, *, zeros=b"\0\0", code=None, sizes=None, n_dimensions=None, payload=None):
     """The array as an IDX file; the keywords lie about one field each."""
     sizes = array.shape if sizes is None else sizes
-    magic = zeros + bytes(
-        [code or CODES[array.dtype.name], len(sizes) if n_dimensions is None else n_dimensions]
-    )
+    magic = zeros + bytes([code or CODES[array.dtype.name], len(sizes) if n_dimensions is None else n_dimensions])
     body = array.astype(array.dtype.newbyteorder(">")).tobytes() if payload is None else payload
     return magic + struct.pack(f">{len(sizes)}I", *sizes) + body
 
@@ -90,8 +88,7 @@ def test_every_type_and_dimension_survives_the_round_trip(read, array, gzipped):
         zeros=st.sampled_from([b"\0\0", b"\0\0", b"\0\1", b"<!"]),
         code=st.sampled_from([None, None, 0x0A, 0x0F, 0xFF]),
         n_dimensions=st.sampled_from([None, None, 0, 1, 2, 8, 9, 255]),
-        sizes=st.none()
-        | st.lists(st.sampled_from([0, 1, 2, 2**16, 2**31, 2**32 - 1]), max_size=9).map(tuple),
+        sizes=st.none() | st.lists(st.sampled_from([0, 1, 2, 2**16, 2**31, 2**32 - 1]), max_size=9).map(tuple),
         payload=st.none() | st.binary(max_size=64),
     ),
     gzipped=st.booleans(),
