@@ -245,7 +245,7 @@ def test_many_samples_are_summed_over_chunks(rng):
 @pytest.mark.parametrize("label", [-1, 10, -(2**31), 2**31 - 1])
 def test_a_bad_label_writes_nothing(problem, label):
     """Labels are checked at the door; should one slip through, its row has no gradient and a loss of NaN."""
-    X, y, order = problem
+    X, y, _ = problem
     network = float32_network()
     net, targets = network._packed(), network._check_targets("y", y, len(X))
     bad = targets._replace(labels=targets.labels.copy())
