@@ -1,0 +1,108 @@
+"""The house rules that no linter knows: imports run one way, nothing heavy at import, one file spells Numba options."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "fastnet"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# Each module may import those of its own row's predecessors only.
+ORDER = [
+    {"_jit", "exceptions", "checks", "history", "callbacks", "_parallel", "_peers"},
+    {"simd", "schedules", "idx"},
+    {"barrier", "kernels.elementary", "datasets"},
+    {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.gather"},
+    {"kernels.cross_entropy"},
+    {"kernels.squared_error", "kernels"},
+    {"layout"},
+    {"functional", "passes"},
+    {"workspace"},
+    {"network"},
+    {"run"},
+    {"trainer"},
+    {"progress"},
+    {"cli"},
+    {"__main__"},
+]
+NO_NUMBA = ("checks", "datasets", "idx", "exceptions", "schedules", "callbacks", "history", "_peers", "_parallel")
+
+
+def module_name(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def imported(path, anywhere=True):
+    """Modules of the package that a file imports; the top level only unless ``anywhere``."""
+    package = module_name(path).split(".")[:-1] if path.name != "__init__.py" else module_name(path).split(".")
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if anywhere else tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            parts = base + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                name = ".".join([*parts, alias.name])
+                yield name if (PACKAGE / Path(*name.split("."))).with_suffix(".py").exists() else ".".join(parts)
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if module_name(p) != "__init__"], ids=module_name)
+def test_imports_run_one_way(path):
+    level = {name: number for number, names in enumerate(ORDER) for name in names}
+    name = module_name(path)
+    assert name in level, f"{name} has no place in ORDER: give it one"
+    for other in imported(path):
+        if other:
+            assert level[other] < level[name], f"{name} must not import {other}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_only_one_file_spells_numba_options(path):
+    if path.name == "_jit.py":
+        return
+    for word in ("njit(", "@njit", "fastmath", "nogil=", "cache=True", "parallel=True", "prange"):
+        assert word not in path.read_text(), f"{path.name} says {word}: that belongs into _jit.py"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_no_pickle_eval_or_assert(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Assert), f"{path.name}:{node.lineno}: errors are raised, not asserted"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            assert not any(alias.name.startswith("pickle") for alias in node.names)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec")
+
+
+def test_production_code_calls_no_reference():
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and not node.name.endswith("_reference"):
+                called = {n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+                assert not any(name.endswith("_reference") for name in called), f"{path.name}: {node.name}"
+
+
+def loaded_after(code):
+    script = f"import sys\n{code}\nprint(' '.join(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    return set(result.stdout.split())
+
+
+def test_import_fastnet_loads_nothing_heavy():
+    heavy = {"numba", "numpy", "sklearn", "scipy", "matplotlib", "rich", "typer", "pooch", "threadpoolctl"}
+    assert not heavy & loaded_after("import fastnet, fastnet.exceptions")
+
+
+@pytest.mark.parametrize("module", NO_NUMBA)
+def test_leaves_import_no_numba(module):
+    loaded = loaded_after(f"import fastnet.{module}")
+    assert not {"numba", "sklearn", "scipy", "rich", "pooch"} & loaded
+
+
+def test_import_compiles_nothing(tmp_path):
+    code = f"import os; os.environ['FASTNET_CACHE_DIR'] = {str(tmp_path)!r}; import fastnet.trainer"
+    loaded_after(code)
+    assert not list(tmp_path.rglob("*.nbi"))
