@@ -8,4 +8,6 @@ Rules of the house
   Rows are padded to whole vectors and the padding holds zeros, in and out. A sum over lanes therefore needs no
   special case, and padding never holds denormals (a padded softmax once cost a factor of two).
   Nothing here checks bounds, dtypes or labels: the door (``checks.py``) does, once.
+  A room ends with what Python calls: entries for whole arrays, named ``*_arrays``. Arrays that are only read enter
+  as C-contiguous data at an address, so that read-only ones compile nothing new.
 """

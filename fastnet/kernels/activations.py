@@ -11,8 +11,8 @@ code  name       forward                    backward, from the output
 
 import numpy as np
 
-from .._jit import core, kernel
-from ..simd import lanes, load, load_first, select, store, store_first
+from .._jit import core, entry, kernel
+from ..simd import lanes, load, load_first, pointer, pointer_to, select, store, store_first
 from .elementary import sigmoid_core, tanh_core
 
 IDENTITY, TANH, SIGMOID, RELU = 0, 1, 2, 3
@@ -81,3 +81,9 @@ def activation_backward(code, y, dy, dx, n):
         rest = n - whole
         last = activate_backward(code, load_first(y, whole, rest, 0.0), load_first(dy, whole, rest, 0.0))
         store_first(dx, whole, last, rest)
+
+
+@entry
+def activation_arrays(code, x, y):
+    """y (n,) = activation of x (n,), which is given by its address."""
+    activation_forward(code, pointer_to(x, y.dtype.type), pointer(y, 0), y.size)

@@ -15,16 +15,16 @@ prediction. Sources: https://peterroelants.github.io/posts/cross-entropy-softmax
 import numpy as np
 from numba import float64
 
-from .._jit import core, kernel
+from .._jit import core, entry, kernel
 from ..simd import (
     absolute,
     lane_index,
     lanes,
     load,
     load_first,
+    pointer,
     reduce_add,
     select,
-    shift,
     splat,
     store,
     widen,
@@ -110,3 +110,26 @@ def sigmoid_cross_entropy_row(z, dz, n_classes, t, scale):
         store(dz, j, select(inside, select(target == 1.0, -q, p - target) * scale, 0.0))
     return loss, wrong == 0
 
+
+@entry
+def softmax_cross_entropy_arrays(z, y, n_classes, scale, losses):
+    """Losses (B,) of logits z (B, padded) and labels y (B,); the logits become their gradient."""
+    for b in range(len(z)):
+        row = pointer(z, b * z.shape[1])
+        losses[b], _ = softmax_cross_entropy_row(row, row, n_classes, y[b], scale)
+
+
+@entry
+def softmax_cross_entropy_loss_arrays(z, y, work, n_classes, losses):
+    """Losses (B,) of logits z (B, padded) and labels y (B,) alone; ``work`` (padded,)."""
+    for b in range(len(z)):
+        losses[b] = softmax_cross_entropy_loss(pointer(z, b * z.shape[1]), pointer(work, 0), n_classes, y[b])
+
+
+@entry
+def sigmoid_cross_entropy_arrays(z, t, scale, losses):
+    """Losses (B,) of logits z (B, padded) and targets t (B, C); the logits become their gradient."""
+    n_classes = t.shape[1]
+    for b in range(len(z)):
+        row = pointer(z, b * z.shape[1])
+        losses[b], _ = sigmoid_cross_entropy_row(row, row, n_classes, pointer(t, b * n_classes), scale)

@@ -12,8 +12,20 @@ AVX2 vectors) of all I rows, one row after the other. A product then reads memor
 different panels never touch the same cache lines or the same pages.
 """
 
-from .._jit import VECTOR_BYTES, core, kernel
-from ..simd import lanes, load, shift, splat, store, tile_add, tile_muladd, tile_store, tile_zeros
+from .._jit import VECTOR_BYTES, core, entry, kernel
+from ..simd import (
+    lanes,
+    load,
+    pointer,
+    pointer_to,
+    shift,
+    splat,
+    store,
+    tile_add,
+    tile_muladd,
+    tile_store,
+    tile_zeros,
+)
 
 # A tile of 4 x 3 accumulators, 3 vectors of b and 1 spread element of a fill the 16 registers of AVX2 and SSE
 # and keep both multiply-add units busy (12 independent chains, latency 4); AVX-512 has 32 registers.
@@ -178,3 +190,15 @@ def pack_transposed(packed, n_in, n_out, start, first, last, transposed):
         step, to = min(width, rows - begin), shift(panel(transposed, n_out, begin), i - begin)
         for j in range(start, min(start + wide, n_out)):
             to[j * step] = source[i * wide + j - start]
+
+
+@entry
+def dense_forward_arrays(x, w, n_out, b, packed, out):
+    """out (B, padded) = x (B, I) @ w (I, O) + b (padded,); x and w are given by their addresses.
+
+    ``packed`` (I, padded) must hold zeros: the packed weights are written to it.
+    """
+    dtype, right, (n_in, columns) = out.dtype.type, pointer(packed, 0), packed.shape
+    pack(pointer_to(w, dtype), n_in, n_out, right)
+    left, to = pointer_to(x, dtype), pointer(out, 0)
+    dense_forward(left, n_in, right, pointer(b, 0), to, columns, len(out), n_in, 0, columns, columns)

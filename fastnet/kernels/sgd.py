@@ -11,8 +11,8 @@ ICML 2013, in the rewritten form that needs the gradient at the current weights 
 
 from typing import Any, NamedTuple
 
-from .._jit import core, kernel
-from ..simd import lanes, load, load_first, muladd, store, store_first
+from .._jit import core, entry, kernel
+from ..simd import lanes, load, load_first, muladd, pointer, pointer_to, store, store_first
 
 
 class Sgd(NamedTuple):
@@ -77,3 +77,14 @@ def sgd_momentum(w, dw, v, n, learning_rate, momentum, nesterov, weight_decay):
         new_w, new_v = momentum_core(old_w, old_dw, old_v, learning_rate, momentum, nesterov, weight_decay)
         store_first(w, whole, new_w, rest)
         store_first(v, whole, new_v, rest)
+
+
+@entry
+def sgd_arrays(w, dw, velocity, learning_rate, momentum, nesterov, weight_decay):
+    """Update w (n,) and velocity (n,) in place, or w alone if velocity is empty; dw is given by its address."""
+    gradient = pointer_to(dw, w.dtype.type)
+    if velocity.size == 0:
+        sgd_plain(pointer(w, 0), gradient, w.size, learning_rate, weight_decay)
+    else:
+        v = pointer(velocity, 0)
+        sgd_momentum(pointer(w, 0), gradient, v, w.size, learning_rate, momentum, nesterov, weight_decay)

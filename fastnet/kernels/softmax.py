@@ -11,12 +11,13 @@ where log(sum) would give 0.
 import numpy as np
 from numba import float64
 
-from .._jit import core, kernel
+from .._jit import core, entry, kernel
 from ..simd import (
     first_lane,
     lane_index,
     lanes,
     load,
+    pointer,
     reduce_add,
     reduce_max,
     reduce_min,
@@ -93,7 +94,7 @@ def softmax_forward(z, p, step, rows, n_classes):
         row, out = shift(z, b * step), shift(p, b * step)
         top, best = row_max(row, n_classes)
         rest, _ = row_exp(row, out, n_classes, top, best, best)
-        scale = 1 / (1 + rest)
+        scale = 1 / (1 + rest + (top - top))  # infinity has no softmax: NaN
         for j in range(0, n_classes, lanes(z)):
             store(out, j, load(out, j) * scale)
 
@@ -105,6 +106,18 @@ def log_softmax_forward(z, out, work, step, rows, n_classes):
         row, to = shift(z, b * step), shift(out, b * step)
         top, best = row_max(row, n_classes)
         rest, _ = row_exp(row, work, n_classes, top, best, best)
-        logarithm = log1p(z, rest)
+        logarithm = log1p(z, rest + (top - top))
         for j in range(0, n_classes, lanes(z)):
             store(to, j, (load(row, j) - top) - logarithm)
+
+
+@entry
+def softmax_arrays(z, n_classes):
+    """Softmax of z (B, padded) in place."""
+    softmax_forward(pointer(z, 0), pointer(z, 0), z.shape[1], len(z), n_classes)
+
+
+@entry
+def log_softmax_arrays(z, work, n_classes):
+    """Log of softmax of z (B, padded) in place; ``work`` (padded,)."""
+    log_softmax_forward(pointer(z, 0), pointer(z, 0), pointer(work, 0), z.shape[1], len(z), n_classes)
