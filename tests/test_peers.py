@@ -38,15 +38,11 @@ def assert_same(peer_weights, peer_biases, params, rtol=1e-10):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float64])
 @pytest.mark.parametrize(("momentum", "weight_decay"), [(0.0, 0.0), (0.0, 0.01), (0.9, 0.0), (0.9, 0.01)])
-@pytest.mark.parametrize(
-    ("hidden", "activation"), [([], "tanh"), ([5], "tanh"), ([5], "relu"), ([5, 4], "tanh")]
-)
+@pytest.mark.parametrize(("hidden", "activation"), [([], "tanh"), ([5], "tanh"), ([5], "relu"), ([5, 4], "tanh")])
 def test_numpy_network_in_float64_is_the_oracle(hidden, activation, momentum, weight_decay, dtype):
     X, y, order, preprocessing = problem(dtype)
     shared = {"learning_rate": 0.2, "momentum": momentum, "weight_decay": weight_decay}
-    peer = NumpyNetwork(
-        [6, *hidden, 3], activation=activation, batch_size=8, dtype=np.float64, seed=0, **shared
-    )
+    peer = NumpyNetwork([6, *hidden, 3], activation=activation, batch_size=8, dtype=np.float64, seed=0, **shared)
     peer.prepare(X, y)
     params = copies(peer.weights, peer.biases)
     velocity = ref.zero_velocity(params)

@@ -233,9 +233,7 @@ def train(X, y, layer_sizes, epochs, batch_size, activation="tanh", output="soft
 @pytest.mark.parametrize(("output", "n_outputs"), [("softmax", 2), ("sigmoid", 1), ("identity", 1)])
 def test_learns_xor(output, n_outputs):
     X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
-    loss, accuracy = train(
-        X, np.array([0, 1, 1, 0]), [2, 8, n_outputs], epochs=300, batch_size=4, output=output
-    )
+    loss, accuracy = train(X, np.array([0, 1, 1, 0]), [2, 8, n_outputs], epochs=300, batch_size=4, output=output)
     assert loss < 0.05
     assert accuracy == (0 if output == "identity" else 1)
 
