@@ -22,7 +22,7 @@ from fastnet.kernels import elementary
 from fastnet.kernels.elementary import exp_core, log1p_core, sigmoid_core, tanh_core
 from fastnet.simd import lanes, load_first, pointer, store_first
 
-STRIDE, COARSE = 251, 2003  # every 251st float32 on this CPU, every 2003rd for the others
+STRIDE, COARSE = 251, 2003  # of float32 patterns, on this CPU and for others; odd: the worst log1p has odd bits
 SMALLEST = 2.0**-126
 INF, NAN = np.inf, np.nan
 

@@ -2,6 +2,15 @@
 
 One source serves both types; only tables and constants differ. No branches, no calls, at most one division.
 
+Largest errors in ULP with / without fused multiply-add (``tests/test_elementary.py``: with it all float32 values,
+without it every one or every third where the result is not trivial; 8,000 to 16,000 float64 values), and nanoseconds
+per element of 4096 on a Zen 3 with 32-byte vectors (NumPy's float32 exp there 1.4, tanh 2.7, log1p 8.6):
+
+* exp      float32 0.88 / 0.89, 0.32 ns; float64 0.76 / 0.73, 1.05 ns
+* tanh     float32 1.44 / 1.48, 0.67 ns; float64 1.17 / 1.39, 2.4 ns
+* sigmoid  float32 1.65 / 1.81, 0.52 ns; float64 1.50 / 1.49, 1.5 ns
+* log1p    float32 1.40 / 1.40, 0.67 ns; float64 1.10 / 1.10, 1.75 ns
+
 The tables are minimax polynomials from ``tests/derive_polynomials.py``, highest power first, rounded one by one
 with the higher powers fitted again. Their relative errors in the function's result, in float32 and float64:
 
@@ -76,7 +85,7 @@ def exp_core(x):
     upper = muladd(n, by_dtype(x, -_LN2_UPPER[0], -_LN2_UPPER[1]), x)  # exact
     lower = by_dtype(x, -_LN2_LOWER[0], -_LN2_LOWER[1])
     r = muladd(n, lower, upper)
-    # Not r itself, which is rounded, but its exact part is added last: 0.88 instead of 1.01 ULP.
+    # Not r itself, which is rounded, but its exact part is added last: 0.88 instead of 1.01 ULP, for two operations more.
     tail = muladd(r * r, polynomial(r, EXP_SINGLE, EXP_DOUBLE), n * lower) + upper
     result = (tail + 1.0) * low_bits_as_exponent(shifted)
     return select(x < by_dtype(x, _EXP_LOWEST[0], _EXP_LOWEST[1]), 0.0, result)
@@ -104,7 +113,7 @@ def sigmoid_core(x):
     """1 / (1 + e**-x); 0 where that would be below the smallest normal number.
 
     With e = exp(-abs(x)) and q = e / (1 + e) it is 1 - q, or e - e * q for negative x: the small correction
-    hides the errors of q, so that the result is within 1.8 ULP instead of the 2.4 that q itself reaches.
+    hides the errors of q: 1.65 ULP instead of the 2.3 that q itself reaches.
     """
     e = exp_core(-absolute(x))
     numerator = select(x < 0.0, e, 1.0)
