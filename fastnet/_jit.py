@@ -70,7 +70,7 @@ def kernel(function: Callable) -> Callable:
 
 def entry(function: Callable) -> Callable:
     """Compile a function that Python calls, and keep the result in the cache folder."""
-    dispatcher = numba.njit(**OPTIONS)(function)
+    dispatcher = numba.njit(**OPTIONS, pipeline_class=_Compiler)(function)
     if cache_folder() is not None:
         dispatcher._cache = _KernelCache(dispatcher.py_func)
     return dispatcher
@@ -80,19 +80,65 @@ def entry(function: Callable) -> Callable:
 #
 # Numba optimises and translates each function together with everything it calls. With functions that call each
 # other eight levels deep, the innermost loop is optimised eight times: the epoch took 25 s to compile. A part is only
-# parsed and lowered; it is optimised once, inside the entry that it ends up in.
+# parsed and lowered; an entry links all parts below it, and everything is optimised once.
 
 
-class _PartLibrary(JITCodeLibrary):
-    """LLVM code that waits to be linked into an entry: neither optimised nor translated by itself."""
+class _Library(JITCodeLibrary):
+    """Code of an entry: whatever is linked brings all that it needs itself.
+
+    Callers come before what they call, since LLVM only links functions that something calls by then.
+    """
+
+    def add_linking_library(self, library):
+        library._ensure_finalized()
+        needed = library._linking_libraries if isinstance(library, _PartLibrary) else []
+        self._linking_libraries += [x for x in (library, *needed) if x not in self._linking_libraries]
+
+    def _link(self, module):
+        for library in self._linking_libraries:
+            self._reload_init.update(library._reload_init)
+            own = library._own_module() if isinstance(library, _PartLibrary) else library._get_module_for_linking()
+            module.link_in(own, preserve=True)
 
     def finalize(self):
         self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._link(self._final_module)
+        self._optimize_final_module()
+        self._final_module.verify()
+        self._finalize_final_module()
+
+
+class _PartLibrary(_Library):
+    """Code that waits to be linked into an entry: neither optimised nor translated by itself."""
+
+    def _optimize_functions(self, ll_module):
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self):
+        self._raise_if_finalized()
         self._finalize_dynamic_globals()
         self._finalized = True
+
+    def _own_module(self):
+        return super()._get_module_for_linking()
+
+    def _get_module_for_linking(self):
+        """Return the part with all it needs: what Numba's own libraries ask for, as in a user's jitted function."""
+        module = self._own_module().clone()
+        self._link(module)
+        return module
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _EntryLowering(NativeLowering):
+    """Lower an entry into a library that gathers its parts."""
+
+    _name = "fastnet_entry_lowering"
+
+    def run_pass(self, state):
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return super().run_pass(state)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -106,6 +152,7 @@ class _PartLowering(NativeLowering):
         state.library = _PartLibrary(context.codegen(), state.func_id.func_qualname)
         state.flags.no_compile = True
         super().run_pass(state)
+        state.library._ensure_finalized()
         lowered = state.cr
         module, name = lowered.fndesc.lookup_module(), lowered.fndesc.qualname
         handle = _dynfunc.make_function(module, name, "", 0, lowered.env, (state.library,))
@@ -114,13 +161,20 @@ class _PartLowering(NativeLowering):
         return True
 
 
-class _PartCompiler(Compiler):
+class _Compiler(Compiler):
+    """Numba's compiler with another last step."""
+
+    _lowering = _EntryLowering
+
     def define_pipelines(self):
         pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_PartLowering, NativeLowering)
-        pipeline.passes = [p for p in pipeline.passes if p[0] is not NativeLowering]
+        pipeline.passes = [(self._lowering if step is NativeLowering else step, text) for step, text in pipeline.passes]
         pipeline.finalize()
         return [pipeline]
+
+
+class _PartCompiler(_Compiler):
+    _lowering = _PartLowering
 
 
 class _Part(CPUDispatcher):
@@ -133,11 +187,14 @@ class _Part(CPUDispatcher):
         raise TypeError(f"{self.py_func.__name__} can only be called from compiled code")
 
 
-PART = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_PART = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+# For numba.extending.overload: its implementations are parts, too.
+OVERLOAD = {**_PART, "pipeline_class": _PartCompiler}
 
 
 def _part(function: Callable, **options) -> Callable:
-    return _Part(function, targetoptions={**PART, **options, "nopython": True}, pipeline_class=_PartCompiler)
+    return _Part(function, targetoptions={**_PART, **options, "nopython": True}, pipeline_class=_PartCompiler)
 
 
 # -- cache ---------------------------------------------------------------------------------------------

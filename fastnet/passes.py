@@ -17,7 +17,7 @@ from numba.core import types
 from numba.extending import overload
 
 from . import barrier
-from ._jit import OPTIONS, core, entry, kernel
+from ._jit import OVERLOAD, core, entry, kernel
 from .kernels import activations, cross_entropy, dense, gather, sgd, squared_error
 from .layout import ACTIVATION, BIAS, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP, WEIGHTS
 from .simd import pointer, shift
@@ -104,7 +104,7 @@ def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
 _OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
 
 
-@overload(apply, jit_options=OPTIONS)
+@overload(apply, jit_options=OVERLOAD)
 def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
     return _OPTIMIZERS[optimizer.instance_class] if isinstance(optimizer, types.BaseNamedTuple) else None
 

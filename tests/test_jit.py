@@ -105,3 +105,20 @@ def test_no_reference_counts_in_compiled_code():
     (code,) = compiled.inspect_asm().values()
     for word in ("NRT_", "callq\t*malloc", "fmaf"):
         assert word not in code
+
+
+def test_parts_work_in_a_users_jitted_function():
+    import numba
+
+    from fastnet import simd
+
+    @numba.njit
+    def product(a, b, out):
+        dense.panel_product(
+            simd.pointer(a, 0), 4, 1, simd.pointer(b, 0), b.shape[1], 4, simd.pointer(out, 0), b.shape[1], 3, 1, False
+        )
+
+    lanes = _jit.VECTOR_BYTES // 8
+    a, b, out = np.arange(12.0).reshape(3, 4), np.arange(4.0 * lanes).reshape(4, lanes), np.empty((3, lanes))
+    product(a, b, out)
+    np.testing.assert_allclose(out, a @ b)
