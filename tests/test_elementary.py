@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import derive_polynomials as derive
-import numba
 import numpy as np
 import pytest
 import ulp
 from llvmlite.binding import get_host_cpu_features
 from mpmath import mp, mpf
+from numba.core.caching import NullCache
 
-from fastnet._jit import OPTIONS
+from fastnet._jit import entry
 from fastnet.kernels import elementary
 from fastnet.kernels.elementary import exp_core, log1p_core, sigmoid_core, tanh_core
 from fastnet.simd import lanes, load_first, pointer, store_first
@@ -26,9 +26,14 @@ STRIDE, COARSE = 251, 2003  # of float32 patterns, on this CPU and for others; o
 SMALLEST = 2.0**-126
 INF, NAN = np.inf, np.nan
 
-# -- drivers: entries that aren't kept in the cache, since Numba can't show the code of those ------------
+# -- drivers -------------------------------------------------------------------------------------------
 
-driver = numba.njit(**OPTIONS)
+
+def driver(function):
+    """Make an entry that isn't kept in the cache: Numba can't show the code of what comes from there."""
+    compiled = entry(function)
+    compiled._cache = NullCache()
+    return compiled
 
 
 @driver

@@ -85,7 +85,7 @@ def exp_core(x):
     upper = muladd(n, by_dtype(x, -_LN2_UPPER[0], -_LN2_UPPER[1]), x)  # exact
     lower = by_dtype(x, -_LN2_LOWER[0], -_LN2_LOWER[1])
     r = muladd(n, lower, upper)
-    # Not r itself, which is rounded, but its exact part is added last: 0.88 instead of 1.01 ULP, for two operations more.
+    # Not r itself, which is rounded, but its exact part is added last: 0.88 instead of 1.01 ULP for two operations.
     tail = muladd(r * r, polynomial(r, EXP_SINGLE, EXP_DOUBLE), n * lower) + upper
     result = (tail + 1.0) * low_bits_as_exponent(shifted)
     return select(x < by_dtype(x, _EXP_LOWEST[0], _EXP_LOWEST[1]), 0.0, result)
