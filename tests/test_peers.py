@@ -8,7 +8,7 @@ import pytest
 import reference_net as ref
 from sklearn.datasets import load_digits
 
-from fastnet._peers import NumpyNetwork, PerSampleNumpyNetwork, SklearnPeer
+from fastnet._peers import FastnetPeer, NumpyNetwork, PerSampleNumpyNetwork, SklearnPeer
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_numpy_network_in_float64_is_the_oracle(hidden, activation, momentum, we
     params = copies(peer.weights, peer.biases)
     velocity = ref.zero_velocity(params)
     for rows in (order, order[::-1]):  # two epochs, each with a short last minibatch
-        peer.train_epoch(rows)
+        peer.epoch(rows)
         ref.train_epoch(
             params, velocity, X, y, rows, 8, activation=activation, output="softmax",
             **shared, **preprocessing,
@@ -134,11 +134,12 @@ def test_sklearn_peer_shuffles_every_epoch_anew(digits):
     ("peer", "epochs"),
     [
         (NumpyNetwork([64, 32, 10], momentum=0.9, learning_rate=0.02, weight_decay=1e-4, seed=0), 20),
-        (NumpyNetwork([64, 32, 10], activation="relu", seed=0, blas_threads=1), 20),
+        (NumpyNetwork([64, 32, 10], activation="relu", seed=0), 20),
         (SklearnPeer([64, 32, 10], weight_decay=1e-4, seed=0), 20),
+        (FastnetPeer([64, 32, 10], weight_decay=1e-4, seed=0), 20),
         (PerSampleNumpyNetwork([64, 16, 10], learning_rate=0.02, seed=0), 5),
     ],
-    ids=["numpy", "numpy-relu", "sklearn", "per-sample"],
+    ids=["numpy", "numpy-relu", "sklearn", "fastnet", "per-sample"],
 )
 def test_learns_digits(digits, peer, epochs):
     X, y, X_test, y_test = digits
