@@ -1,7 +1,7 @@
 """Turn the JSON of pytest-benchmark into the tables of benches/results.md and of the README.
 
-    pytest benches --benchmark-only --benchmark-json=results.json
-    python benches/results.py results.json
+pytest benches --benchmark-only --benchmark-json=results.json
+python benches/results.py results.json
 """
 
 import json
@@ -43,7 +43,9 @@ def machine(data):
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     cpu = info.get("cpu", {})
     name = cpu.get("brand_raw") or info["machine"]
-    return f"{data['datetime'][:10]}, {name}, {cpu.get('count', '?')} cores, Python {info['python_version']}, {versions}"
+    return (
+        f"{data['datetime'][:10]}, {name}, {cpu.get('count', '?')} cores, Python {info['python_version']}, {versions}"
+    )
 
 
 def report(data):

@@ -336,7 +336,7 @@ def _kind(X: np.ndarray) -> str:
     return "uint8" if X.dtype == np.uint8 else "float"
 
 
-def _check_sizes(layer_sizes: Sequence[int]) -> tuple[int, ...]:
+def _check_sizes(layer_sizes: Any) -> tuple[int, ...]:
     if isinstance(layer_sizes, str) or not isinstance(layer_sizes, Sequence | np.ndarray):
         raise TypeError(f"layer_sizes must be a sequence of ints such as [784, 300, 10], got {layer_sizes!r}")
     if len(layer_sizes) < 2:

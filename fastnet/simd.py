@@ -405,9 +405,7 @@ def _define_operator(symbol, result_of, emit):
 
     def lower(context, builder, sig, args):
         vector = _vector_beside(sig.args)
-        return emit(
-            builder, *(_as_vector(context, builder, a, t, vector) for a, t in zip(args, sig.args, strict=True))
-        )
+        return emit(builder, *(_as_vector(context, builder, a, t, vector) for a, t in zip(args, sig.args, strict=True)))
 
     infer_global(symbol)(Template)
     for left, right in ((VectorType, VectorType), (VectorType, types.Number), (types.Number, VectorType)):
