@@ -26,8 +26,24 @@ _HOMES = {
     "FormatError": "exceptions",
 }
 
-__all__ = ["Callback", "DivergenceError", "DownloadError", "FormatError", "History", "Network", "Trainer", "__version__",
-           "callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer"]  # fmt: skip
+__all__ = [
+    "Callback",
+    "DivergenceError",
+    "DownloadError",
+    "FormatError",
+    "History",
+    "Network",
+    "Trainer",
+    "__version__",
+    "callbacks",
+    "datasets",
+    "exceptions",
+    "functional",
+    "history",
+    "network",
+    "schedules",
+    "trainer",
+]
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer

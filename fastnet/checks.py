@@ -25,9 +25,7 @@ def check_integer(name: str, value: Any, *, low: int, high: int | None = None) -
     return number
 
 
-def check_number(
-    name: str, value: Any, *, low: float = 0.0, high: float = math.inf, open_low: bool = False
-) -> float:
+def check_number(name: str, value: Any, *, low: float = 0.0, high: float = math.inf, open_low: bool = False) -> float:
     """Return ``value`` as a finite float within [low, high), or (low, high), or refuse it."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {_kind(value)} {value!r}")
@@ -65,16 +63,10 @@ def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: 
     if array.ndim != 2:
         hint = ""
         if array.ndim == 1:
-            hint = (
-                f" Reshape your data: {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) one feature."
-            )
-        raise ValueError(
-            f"{name} must have 2 dimensions (n_samples, n_features), got shape {array.shape}.{hint}"
-        )
+            hint = f" Reshape your data: {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) one feature."
+        raise ValueError(f"{name} must have 2 dimensions (n_samples, n_features), got shape {array.shape}.{hint}")
     if not empty and 0 in array.shape:
-        raise ValueError(
-            f"{name} is empty: got shape {array.shape}, at least one sample and one feature is needed"
-        )
+        raise ValueError(f"{name} is empty: got shape {array.shape}, at least one sample and one feature is needed")
     if n_columns is not None and array.shape[1] != n_columns:
         raise ValueError(f"{name} has {array.shape[1]} features, but the network expects {n_columns}")
     return array
@@ -100,7 +92,7 @@ def _as_array(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
         raise TypeError(f"{name} must hold numbers (uint8, float32 or float64), got dtype {array.dtype}")
     if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
-        small = array.dtype.kind in "bu" and array.dtype.itemsize == 1 or array.dtype == np.float16
+        small = (array.dtype.kind in "bu" and array.dtype.itemsize == 1) or array.dtype == np.float16
         return array.astype(np.float32 if small else np.float64)
     if not array.dtype.isnative or not array.flags.aligned:
         return array.astype(array.dtype.newbyteorder("="))
@@ -145,9 +137,7 @@ def check_labels(name: str, value: Any, n_classes: int, n_samples: int | None = 
     """Return class indices as a private int32 vector, or refuse them."""
     labels = np.asarray(value)
     if labels.ndim != 1:
-        raise ValueError(
-            f"{name} must have 1 dimension (class indices, one a sample), got shape {labels.shape}"
-        )
+        raise ValueError(f"{name} must have 1 dimension (class indices, one a sample), got shape {labels.shape}")
     if n_samples is not None and len(labels) != n_samples:
         raise ValueError(f"{name} has {len(labels)} labels, but there are {n_samples} samples in X")
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
@@ -185,9 +175,7 @@ def check_probabilities(name: str, targets: np.ndarray) -> None:
     bad = (targets < 0) | (targets > 1)
     if bad.any():
         row, column = (int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-        raise ValueError(
-            f"{name} must lie in [0, 1], got {targets[row, column]:g} at row {row}, column {column}"
-        )
+        raise ValueError(f"{name} must lie in [0, 1], got {targets[row, column]:g} at row {row}, column {column}")
 
 
 def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
@@ -196,9 +184,7 @@ def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
         return np.zeros(0)
     weights = np.asarray(value, dtype=np.float64)
     if weights.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must have shape ({n_samples},), one weight a sample, got shape {weights.shape}"
-        )
+        raise ValueError(f"{name} must have shape ({n_samples},), one weight a sample, got shape {weights.shape}")
     check_finite(name, weights)
     if (weights < 0).any():
         first = int(np.argmax(weights < 0))
