@@ -529,6 +529,8 @@ def _logits(name: str, value: Any) -> NDArray[Any]:
 def _possible_logits(name: str, value: Any) -> NDArray[Any]:
     """Return logits whose softmax exists."""
     logits = _logits(name, value)
+    if np.isfinite(logits).all():
+        return logits
     impossible = np.isneginf(logits)
     checks.check_finite(name, np.where(impossible, logits.dtype.type(0), logits), logits.dtype)
     hopeless = impossible.all(axis=1)
