@@ -1,0 +1,369 @@
+"""The command ``fastnet``: turns flags into calls of the library, and its errors into one line and an exit code.
+
+===  ============================================================================
+0    done
+2    usage: an unknown flag, or a value that can't be
+3    data: a file is missing, damaged or can't be downloaded
+4    training diverged
+130  interrupted with Ctrl-C
+===  ============================================================================
+
+Nothing heavy is imported before a command needs it, so that help comes at once.
+"""
+
+import re
+import signal
+import sys
+import textwrap
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from . import __version__
+from .callbacks import Callback, State
+
+if TYPE_CHECKING:
+    from .datasets import Dataset
+    from .trainer import Trainer
+
+USAGE, DATA, DIVERGED, INTERRUPTED = 2, 3, 4, 130
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is made of; each field is a flag."""
+
+    hidden: tuple[int, ...]
+    epochs: int
+    batch_size: int = 32
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    activation: str = "tanh"
+
+    def __str__(self) -> str:
+        """Return the flags that give these settings."""
+        hidden = ",".join(map(str, self.hidden)) or "none"
+        return (
+            f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
+            f"--learning-rate {self.learning_rate} --schedule {self.schedule} --momentum {self.momentum} "
+            f"{'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} --activation {self.activation}"
+        )
+
+
+SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
+
+# Chosen by the accuracy on the validation data.
+DEFAULTS = {
+    "digits": Settings((64,), epochs=30, momentum=0.9, weight_decay=1e-3),
+    "moons": Settings((16,), epochs=100, momentum=0.9),
+    "mnist": Settings(
+        (300,), epochs=10, batch_size=128, momentum=0.9, weight_decay=5e-4, schedule="cosine", activation="relu"
+    ),
+}
+# Of the article series "Building a Neural Network from scratch"; `halve` is its dynamic learning rate.
+PRESETS = {"article": Settings((10,), epochs=100, weight_decay=1e-3, schedule="halve")}
+
+
+# -- the command line ----------------------------------------------------------------------------------
+
+
+class _Commands(TyperGroup):
+    """Commands whose usage errors are one line, like all their errors."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command line and exit."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except typer.Abort:
+            code = INTERRUPTED
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # that is what typer's usage errors have, and click's
+                raise
+            if type(error).__name__ == "NoArgsIsHelpError":
+                typer.echo(error.format_message())
+                code = 0
+            else:
+                typer.echo(f"error: {error.format_message()}", err=True)
+                code = USAGE
+        sys.exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+
+def main() -> None:
+    """Run the command ``fastnet``."""
+    app(prog_name="fastnet")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fastnet(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Train small neural networks on a CPU, fast."""
+
+
+def _paragraph(name: str, settings: Settings) -> str:
+    """Return settings as a paragraph of a help page that typer does not wrap again."""
+    return f"\b\n{name}:\n{_wrap(str(settings), 76, '  ', '  ')}"
+
+
+def _wrap(flags: str, width: int, first: str = "", later: str = "  ") -> str:
+    """Break a line between flags, but not between a flag and its value."""
+    glued = re.sub(" (?!--)", "\xa0", flags)
+    return textwrap.fill(
+        glued, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, break_long_words=False
+    ).replace("\xa0", " ")
+
+
+_EPILOG = "\n\n".join(
+    [_paragraph(name, settings) for name, settings in DEFAULTS.items()]
+    + [_paragraph(f"--preset {name}", settings) for name, settings in PRESETS.items()]
+)
+
+
+@app.command(no_args_is_help=True, epilog=_EPILOG)
+def train(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="digits, moons or mnist.")],
+    hidden: Annotated[
+        str | None, typer.Option(metavar="N,N,..", help="Units of each hidden layer; none: no hidden layer.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="N", help="Samples in a minibatch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Learning rate to begin with.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(metavar="NAME", help="How the rate changes: constant, halve, step, cosine.")
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(metavar="X", help="From 0 to below 1.")] = None,
+    nesterov: Annotated[bool | None, typer.Option("--nesterov/--no-nesterov", help="Nesterov momentum.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(metavar="X", help="Weight decay (L2).")] = None,
+    activation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of hidden layers: tanh, sigmoid, relu, identity.")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin from these settings: article.")] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Draws the first weights and the minibatches.")] = 0,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Instead of as many as are worth it.")] = None,
+    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Folder that holds mnist/.")] = None,
+) -> None:
+    """Train a network on DATA and measure it on test samples.
+
+    Flags that are not given are taken from --preset, or from what suits DATA (see below).
+    """
+    flags: dict[str, Any] = {
+        "hidden": hidden,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "nesterov": nesterov,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "activation": activation,
+    }
+    try:
+        with _plain_warnings():
+            _train(data, preset, flags, seed, threads, data_dir)
+    except KeyboardInterrupt:
+        if sys.stderr.isatty():
+            typer.echo(err=True)  # leave the line in which the terminal shows ^C
+        _fail("interrupted before training began", INTERRUPTED)
+    except MemoryError as error:
+        _fail(f"not enough memory: {error}", 1)
+
+
+# -- the work ------------------------------------------------------------------------------------------
+
+
+def _train(
+    data: str, preset: str | None, flags: dict[str, Any], seed: int, threads: int | None, data_dir: str | None
+) -> None:
+    started = time.perf_counter()
+    try:
+        settings = _settings(data, preset, flags)
+        trainer = _trainer(data, settings, seed, threads)
+    except (TypeError, ValueError) as error:
+        _fail(_name_flag(str(error)), USAGE)
+    _say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
+    try:
+        dataset = _load(data, data_dir)
+    except (OSError, ValueError) as error:  # DownloadError and FormatError are among them
+        _fail(str(error), DATA)
+
+    from .exceptions import DivergenceError
+    from .progress import Display, show_seconds
+
+    display = Display(varying_rate=settings.schedule != "constant")
+    trainer.callbacks = [display, _Interrupt()]
+    code, reached, epochs = 0, "", f"{settings.epochs} epoch{'s' * (settings.epochs > 1)}"
+    try:
+        validation = dataset.X_val, dataset.y_val
+        trainer.fit(dataset.X_train, dataset.y_train, epochs=settings.epochs, validation_data=validation)
+    except DivergenceError as error:
+        rate = display.state.learning_rate if display.state is not None else settings.learning_rate
+        where = f"in epoch {error.epoch + 1} at learning rate {rate:g}"
+        _fail(
+            f"training diverged {where}: loss or weights are no longer finite; try a smaller --learning-rate", DIVERGED
+        )
+    except KeyboardInterrupt:
+        if display.state is None:
+            raise
+        code, reached = INTERRUPTED, "interrupted: "
+        epochs = f"{_epochs_done(display.state)} of {settings.epochs} epochs"
+    accuracy = 100 * trainer.network.score(dataset.X_test, dataset.y_test)
+    total = "" if reached else f", {show_seconds(time.perf_counter() - started)} in total"
+    training = f"{show_seconds(display.seconds)} of training ({epochs}{total})"
+    print(f"{reached}test accuracy {accuracy:.2f} % in {training}", flush=True)
+    raise typer.Exit(code)
+
+
+def _epochs_done(state: State) -> str:
+    if state.minibatch < state.minibatches:
+        return f"{state.epoch + state.minibatch / state.minibatches:.2f}"
+    return str(state.epoch)
+
+
+def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
+    from .checks import check_choice, check_integer
+
+    base = DEFAULTS[check_choice("DATA", data, tuple(DEFAULTS))]
+    if preset is not None:
+        base = PRESETS[check_choice("preset", preset, tuple(PRESETS))]
+    given = {name: value for name, value in flags.items() if value is not None}
+    if "hidden" in given:
+        given["hidden"] = _layers(given["hidden"])
+    if "epochs" in given:
+        check_integer("epochs", given["epochs"], low=1)
+    return replace(base, **given)
+
+
+def _layers(hidden: str) -> tuple[int, ...]:
+    """Sizes of the hidden layers: "300,100"; "" and "none" are no layer."""
+    if hidden.strip().lower() in ("", "none"):
+        return ()
+    if not re.fullmatch(r"\s*[0-9]+\s*(,\s*[0-9]+\s*)*", hidden, re.ASCII):
+        raise ValueError(f"hidden must be units such as 300 or 300,100, or none, got {hidden!r}")
+    return tuple(int(units) for units in hidden.split(","))
+
+
+def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
+    from .checks import check_integer
+    from .network import Network
+    from .trainer import Trainer
+
+    n_inputs, n_classes = SHAPES[data]
+    check_integer("seed", seed, low=0)
+    network = Network([n_inputs, *settings.hidden, n_classes], settings.activation, seed=seed)
+    return Trainer(
+        network,
+        learning_rate=settings.learning_rate,
+        batch_size=settings.batch_size,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        weight_decay=settings.weight_decay,
+        schedule=settings.schedule,
+        seed=seed,
+        n_threads=threads,
+    )
+
+
+def _load(data: str, data_dir: str | None) -> "Dataset":
+    from . import datasets
+
+    if data == "mnist":
+        return datasets.load_mnist(data_dir)
+    return datasets.load_digits() if data == "digits" else datasets.load_moons()
+
+
+class _Interrupt(Callback):
+    """Take the first Ctrl-C at a minibatch boundary, never between the starts of two threads; the second at once."""
+
+    def __init__(self) -> None:
+        self._wanted = self._installed = False
+
+    def on_compiled(self, state: State) -> None:
+        in_main = threading.current_thread() is threading.main_thread()
+        if (
+            in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):  # else somebody else's, or ignored
+            self._installed = True
+            signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *_: Any) -> None:
+        self._wanted = True
+        self._restore()
+
+    def _restore(self) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def on_minibatches_end(self, state: State) -> None:
+        if self._wanted and state.minibatch < state.minibatches:  # a whole epoch may end as one
+            raise KeyboardInterrupt
+
+    def on_epoch_end(self, state: State) -> None:
+        if self._wanted:
+            raise KeyboardInterrupt
+
+    def on_fit_end(self, state: State) -> None:
+        self._restore()
+
+
+# -- messages ------------------------------------------------------------------------------------------
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong, on stderr, and end."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)
+
+
+_FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
+_ARGUMENTS = {"layer_sizes": "hidden", "n_threads": "threads"} | {name: name for name in _FLAGS}
+
+
+def _name_flag(message: str) -> str:
+    """Return a message of the library with the flag for the argument's name that it begins with."""
+    name = re.match(r"([a-z_]+)(\[\d+\])?", message)
+    if name is None or name[1] not in _ARGUMENTS:
+        return message
+    return f"--{_ARGUMENTS[name[1]].replace('_', '-')}{message[name.end() :]}"
+
+
+def _say(text: str) -> None:
+    """Print a line of flags; on a terminal it is wrapped between them."""
+    if sys.stdout.isatty():
+        text = _wrap(text, get_terminal_size().columns)
+    print(text, flush=True)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Show warnings as one line on stderr, without the place in the code."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"warning: {_name_flag(str(message))}", file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,344 @@
+"""The command line: what it prints and where, exit codes, help, Ctrl-C."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fastnet import __version__, cli, datasets
+from fastnet.exceptions import DownloadError, FormatError
+from fastnet.kernels.activations import CODES
+from fastnet.schedules import NAMES
+
+LAST = re.compile(r"test accuracy (\d+\.\d\d) % in [\d.]+ s of training \((\d+) epochs?, [\d.]+ s in total\)")
+ROW = re.compile(r" *(\d+)/(\d+) +[\d.e+-]+ +\d+\.\d\d % +\d+\.\d\d % +[\d,]+( +[\d.e-]+)?")
+COMMAND = [sys.executable, "-m", "fastnet"]
+
+
+def invoke(*args: str) -> Result:
+    return CliRunner().invoke(cli.app, list(args), prog_name="fastnet")
+
+
+def refusal(result: Result, code: int) -> str:
+    """What a failed command says, after a look at how it says it."""
+    assert result.exit_code == code, result.output
+    message = result.stderr.splitlines()[-1]
+    assert message.startswith("error: ")
+    assert "Traceback" not in result.output
+    return message.removeprefix("error: ")
+
+
+def run(*args: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *args], capture_output=True, text=True, check=False, timeout=250, **options)
+
+
+# -- training ------------------------------------------------------------------------------------------
+
+
+def test_train_digits_reaches_a_good_accuracy():
+    result = invoke("train", "digits")
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert lines[0] == f"digits {cli.DEFAULTS['digits']} --seed 0"
+    assert lines[1].split() == ["epoch", "loss", "accuracy", "validation", "samples/s"]
+    rows = [ROW.fullmatch(line) for line in lines[2:-1]]
+    assert [int(row[1]) for row in rows] == list(range(1, 31))
+    assert float(LAST.fullmatch(lines[-1])[1]) >= 96
+
+
+def test_train_moons_reaches_a_good_accuracy():
+    lines = invoke("train", "moons").stdout.splitlines()
+    assert float(LAST.fullmatch(lines[-1])[1]) >= 98
+
+
+@pytest.mark.mnist
+def test_train_mnist(mnist):
+    del mnist  # that it is there is all that is needed
+    result = invoke("train", "mnist", "--epochs", "2")
+    assert result.exit_code == 0, result.output
+    assert float(LAST.fullmatch(result.stdout.splitlines()[-1])[1]) >= 96
+
+
+def test_columns_are_aligned():
+    lines = invoke("train", "digits", "--epochs", "12", "--schedule", "cosine").stdout.splitlines()[1:-1]
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines[0]) < 80
+    ends = [[match.end() for match in re.finditer(r"[\w./,]+( %| rate)?", line)] for line in lines]
+    assert all(row == ends[0] for row in ends)
+
+
+def test_the_learning_rate_is_shown_when_it_changes():
+    lines = invoke("train", "digits", "--epochs", "4", "--schedule", "step").stdout.splitlines()
+    assert lines[1].endswith("learning rate")
+    assert [ROW.fullmatch(line)[3] for line in lines[2:-1]] == [f"{'0.1':>15}", None, f"{'0.01':>15}", f"{'0.001':>15}"]
+
+
+def test_a_run_repeats_itself_and_follows_its_seed():
+    def accuracies(*args: str) -> list[list[str]]:
+        lines = invoke("train", "digits", "--epochs", "3", *args).stdout.splitlines()[2:-1]
+        return [line.split()[:5] for line in lines]
+
+    assert accuracies() == accuracies() == accuracies("--threads", "2")
+    assert accuracies() != accuracies("--seed", "1")
+
+
+@pytest.mark.parametrize(
+    ("hidden", "sizes"),
+    [("none", ()), ("", ()), ("None", ()), ("5", (5,)), ("300,100", (300, 100)), (" 8 , 4 ", (8, 4))],
+)
+def test_hidden_layers(hidden, sizes):
+    assert cli._layers(hidden) == sizes
+
+
+def test_a_network_without_hidden_layer_trains():
+    result = invoke("train", "digits", "--hidden", "none", "--epochs", "1")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("digits --hidden none --epochs 1 ")
+
+
+def test_every_setting_is_a_flag():
+    flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5, "nesterov": True,
+             "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid"}  # fmt: skip
+    assert set(flags) == {field.name for field in fields(cli.Settings)}
+    args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if name != "nesterov"]
+    first = invoke("train", "digits", *args, "--nesterov").stdout.splitlines()[0]
+    assert first == f"digits {cli.Settings(**flags | {'hidden': (7, 5)})} --seed 0"
+
+
+@pytest.mark.parametrize("name", [*cli.DEFAULTS, "article"])
+def test_the_settings_that_are_printed_give_the_same_settings(name):
+    settings = cli.DEFAULTS.get(name) or cli.PRESETS[name]
+    words = str(replace(settings, epochs=1, nesterov=True)).split()
+    first = invoke("train", "moons", *words).stdout.splitlines()[0]
+    assert first.split()[1:-2] == words
+
+
+def test_article_preset_and_flags_that_override_it():
+    expected = cli.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh")
+    assert cli._settings("mnist", "article", {"epochs": None}) == expected
+    first = invoke("train", "moons", "--preset", "article", "--epochs", "2").stdout.splitlines()[0]
+    assert first == f"moons {replace(expected, epochs=2)} --seed 0"
+
+
+def test_shapes_are_those_of_the_data():
+    for name, load in (("digits", datasets.load_digits), ("moons", datasets.load_moons)):
+        data = load()
+        assert cli.SHAPES[name] == (data.n_features, data.n_classes)
+    assert set(cli.SHAPES) == set(cli.DEFAULTS)
+
+
+def test_off_a_terminal_there_are_lines_only():
+    result = run("train", "digits", "--epochs", "2")
+    assert result.returncode == 0
+    assert re.fullmatch(r"(compiling kernels, once\nkernels compiled, once|kernels loaded from the cache), in .*\n"
+                        r"|kernels loaded from the cache in [\d.]+ s\n", result.stderr)  # fmt: skip
+    assert LAST.fullmatch(result.stdout.splitlines()[-1])
+    assert not re.search(r"[^\n\x20-\x7e]", result.stdout + result.stderr)
+
+
+# -- refusals ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["mnits"], ["DATA", "'digits', 'moons', 'mnist'", "'mnits'", "Did you mean 'mnist'?"]),
+        (["digits", "--preset", "artikel"], ["--preset must be one of 'article'", "'artikel'"]),
+        (["digits", "--learning-rate", "-1"], ["--learning-rate must be", "(0, inf)", "-1.0"]),
+        (["digits", "--learning-rate", "nan"], ["--learning-rate must be", "nan"]),
+        (["digits", "--learning-rate", "fast"], ["'--learning-rate'"]),
+        (["digits", "--batch-size", "0"], ["--batch-size must be >= 1, got 0"]),
+        (["digits", "--epochs", "0"], ["--epochs must be >= 1, got 0"]),
+        (["digits", "--epochs", "1.5"], ["'--epochs'"]),
+        (["digits", "--momentum", "1"], ["--momentum must be", "[0, 1)", "1.0"]),
+        (["digits", "--weight-decay", "-0.1"], ["--weight-decay must be", "-0.1"]),
+        (["digits", "--schedule", "cosin"], ["--schedule must be one of", "'cosin'", "Did you mean 'cosine'?"]),
+        (["digits", "--activation", "tan"], ["--activation must be one of", "Did you mean 'tanh'?"]),
+        (["digits", "--seed", "-1"], ["--seed must be >= 0, got -1"]),
+        (["digits", "--threads", "0"], ["--threads must be between 1 and 256, got 0"]),
+        (["digits", "--hidden", "30x"], ["--hidden must be units such as", "'30x'"]),
+        (["digits", "--hidden", "-3"], ["--hidden must be units such as", "'-3'"]),
+        (["digits", "--hidden", "3,,4"], ["--hidden must be units such as", "'3,,4'"]),
+        (["digits", "--hidden", "30,0"], ["--hidden must be >= 1, got 0"]),
+        (["digits", "--hidden", "99999999,99999999"], ["--hidden [64, 99999999, 99999999, 10] need", "GiB"]),
+        (["digits", "--epoch", "3"], ["--epoch", "--epochs"]),
+        (["digits", "moons"], ["moons"]),
+    ],
+)  # fmt: skip
+def test_bad_values_are_usage_errors_that_name_the_flag(args, words):
+    result = invoke("train", *args)
+    message = refusal(result, cli.USAGE)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    for word in words:
+        assert word in message
+
+
+def test_a_bad_flag_is_refused_before_data_are_looked_for(tmp_path):
+    assert "--momentum" in refusal(invoke("train", "mnist", "--momentum", "2", "--data-dir", str(tmp_path)), cli.USAGE)
+
+
+def test_an_unknown_command_is_a_usage_error():
+    assert "train" in refusal(invoke("trian"), cli.USAGE)
+
+
+def test_missing_data_are_a_data_error(tmp_path):
+    result = invoke("train", "mnist", "--data-dir", str(tmp_path))
+    assert result.exit_code == cli.DATA
+    assert "error: MNIST files are missing:" in result.stderr
+    assert str(tmp_path) in result.stderr
+
+
+@pytest.mark.parametrize("error", [FormatError("byte 3"), DownloadError("no mirror"), PermissionError(13, "denied")])
+def test_damaged_data_are_a_data_error(monkeypatch, error):
+    def load() -> None:
+        raise error
+
+    monkeypatch.setattr(datasets, "load_digits", load)
+    assert refusal(invoke("train", "digits"), cli.DATA) == str(error)
+
+
+def test_divergence_has_its_own_exit_code():
+    message = refusal(invoke("train", "digits", "--learning-rate", "1e30"), cli.DIVERGED)
+    assert "diverged in epoch 1 at learning rate 1e+30" in message
+    assert "--learning-rate" in message
+
+
+def test_too_little_memory_is_one_line(monkeypatch):
+    def load() -> None:
+        raise MemoryError("Unable to allocate 4.00 TiB")
+
+    monkeypatch.setattr(datasets, "load_digits", load)
+    assert "Unable to allocate 4.00 TiB" in refusal(invoke("train", "digits"), 1)
+
+
+def test_warnings_are_one_line_and_name_the_flag():
+    args = ["-W", "default", "-m", "fastnet", "train", "digits", "--batch-size", "2000", "--epochs", "1"]
+    result = subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False, timeout=250)
+    assert "warning: --batch-size=2000 is more than the 1077 samples: each epoch is one minibatch\n" in result.stderr
+    assert result.returncode == 0
+
+
+# -- help ----------------------------------------------------------------------------------------------
+
+
+def test_help_names_all_choices():
+    text = invoke("train", "--help").stdout
+    for word in (*cli.DEFAULTS, *cli.PRESETS, *NAMES, *CODES, *(f"--{f.name}" for f in fields(cli.Settings))):
+        assert word.replace("_", "-") in text
+    for settings in cli.DEFAULTS.values():
+        assert str(settings) in re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("args", [(), ("train",)])
+def test_no_arguments_are_a_call_for_help(args):
+    result = invoke(*args)
+    assert result.exit_code == 0
+    assert result.stdout == invoke(*args, "--help").stdout
+    assert result.stderr == ""
+
+
+def test_version():
+    assert invoke("--version").stdout == f"fastnet {__version__}\n"
+
+
+def test_help_imports_nothing_heavy():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "fastnet", "--help"], capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in result.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"numba", "llvmlite", "numpy", "sklearn", "scipy", "pooch", "rich"}
+
+
+def test_help_comes_at_once(record_property):
+    started = time.perf_counter()
+    assert run("--help").returncode == 0
+    seconds = time.perf_counter() - started
+    record_property("help_seconds", seconds)
+    assert seconds < 5  # 0.15 s here; the promise of 0.5 s is kept by the benches, not on a busy machine
+
+
+# -- signals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_tells_what_was_reached():
+    args = ["train", "moons", "--epochs", "10000000"]
+    with subprocess.Popen([*COMMAND, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines = [process.stdout.readline() for _ in range(20)]
+        started = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        seconds = time.perf_counter() - started
+    assert ROW.fullmatch(lines[-1].rstrip())
+    assert process.returncode == cli.INTERRUPTED
+    pattern = r"interrupted: test accuracy \d+\.\d\d % in [\d.]+ s of training \([\d.]+ of 10000000 epochs\)"
+    assert re.fullmatch(pattern, stdout.splitlines()[-1])
+    assert "Traceback" not in stderr
+    assert seconds < 10
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_before_training(monkeypatch):
+    def load() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets, "load_digits", load)
+    assert "before training" in refusal(invoke("train", "digits"), cli.INTERRUPTED)
+
+
+def test_ctrl_c_is_left_alone_when_it_is_somebody_elses():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert invoke("train", "moons", "--epochs", "1").exit_code == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+def test_a_broken_pipe_ends_quietly():
+    args = ["train", "moons", "--epochs", "100000"]
+    with subprocess.Popen([*COMMAND, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        stderr = process.stderr.read()
+        process.wait(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in stderr
+    assert "BrokenPipe" not in stderr
+    assert "Exception ignored" not in stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
+def test_on_a_terminal_there_is_a_bar_and_all_lines():
+    import pty
+
+    master, slave = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*COMMAND, "train", "moons", "--epochs", "3000"], stdout=slave, stderr=slave, env=environment, close_fds=True
+    )
+    os.close(slave)
+    output = b""
+    try:
+        while block := os.read(master, 65536):
+            output += block
+    except OSError:  # the end of a pseudo-terminal
+        pass
+    os.close(master)
+    assert process.wait(timeout=60) == 0
+    shown = re.sub(r"\x1b\[(?!1A|2K)[0-9;?]*[a-zA-Z]|\r", "", output.decode())
+    assert re.search(r"epoch \d+/3000 .* left", shown)
+    text = re.sub(r"[^\n]*\n\x1b\[1A\x1b\[2K|[^\n]*\x1b\[2K", "", shown)  # erased lines
+    assert [int(n) for n in re.findall(r"^ *(\d+)/3000 ", text, re.MULTILINE)] == list(range(1, 3001))
+    assert " left" not in text
+    assert LAST.fullmatch(text.splitlines()[-1])
+    assert b"\x1b[?25h" in output  # the cursor is back
