@@ -221,10 +221,8 @@ def _train(
         trainer.fit(dataset.X_train, dataset.y_train, epochs=settings.epochs, validation_data=validation)
     except DivergenceError as error:
         rate = display.state.learning_rate if display.state is not None else settings.learning_rate
-        where = f"in epoch {error.epoch + 1} at learning rate {rate:g}"
-        _fail(
-            f"training diverged {where}: loss or weights are no longer finite; try a smaller --learning-rate", DIVERGED
-        )
+        where = f"in epoch {error.epoch + 1} (learning rate {rate:g})"
+        _fail(f"training diverged {where}; try a smaller --learning-rate", DIVERGED)
     except KeyboardInterrupt:
         if display.state is None:
             raise
