@@ -12,7 +12,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module may import those of its own row's predecessors only.
 ORDER = [
-    {"_jit", "exceptions", "checks", "history", "callbacks", "_parallel", "_peers"},
+    {"_jit", "exceptions", "checks", "history", "callbacks", "_parallel"},
     {"simd", "schedules", "idx"},
     {"barrier", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.gather"},
@@ -24,7 +24,7 @@ ORDER = [
     {"network"},
     {"run"},
     {"trainer"},
-    {"progress"},
+    {"progress", "_peers"},
     {"cli"},
     {"__main__"},
 ]
