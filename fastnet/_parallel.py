@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,23 +20,29 @@ def available_cpus() -> int:
 def crew(n_threads: int) -> Iterator[Together]:
     """Yield ``run(function, *args)``: it calls ``function(*args, thread, n_threads)`` on all threads and waits.
 
-    The caller is thread 0. Thread pools of other libraries (BLAS) are held to one thread meanwhile, because their
-    workers go on spinning for a while after a call and would keep ours from meeting at their barriers.
+    Thread pools of other libraries (BLAS) are held to one thread meanwhile, because their workers go on spinning for
+    a while after a call and would keep ours from meeting at their barriers.
     """
     if n_threads == 1:
         yield lambda function, *args: function(*args, 0, 1)
         return
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads - 1, thread_name_prefix="fastnet") as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
 
-        def run(function: Callable[..., Any], *args: Any) -> None:
+        def lead(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
             others = [pool.submit(function, *args, thread, n_threads) for thread in range(1, n_threads)]
-            try:
-                function(*args, 0, n_threads)
-            finally:
-                wait(others)
+            function(*args, 0, n_threads)
             for other in others:
                 other.result()
+
+        def run(function: Callable[..., Any], *args: Any) -> None:
+            # Ctrl-C strikes the main thread only. Were that to start the others itself, one that has been started
+            # could wait at a barrier for one that never will be; so a thread of the pool starts them.
+            try:
+                pool.submit(lead, function, args).result()
+            except BaseException:
+                pool.shutdown()
+                raise
 
         yield run

@@ -36,6 +36,13 @@ def check_number(name: str, value: Any, *, low: float = 0.0, high: float = math.
     return number
 
 
+def check_seed(value: Any) -> np.random.Generator:
+    """Return the generator that a seed (an int >= 0, a generator, or None for a new one each time) stands for."""
+    if value is not None and not isinstance(value, np.random.Generator):
+        value = check_integer("seed", value, low=0)
+    return np.random.default_rng(value)
+
+
 def check_flag(name: str, value: Any) -> bool:
     """Return ``value`` as a bool, or refuse it."""
     if not isinstance(value, bool | np.bool_):
@@ -59,7 +66,7 @@ def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: 
 
     Other integers, booleans and float16 become float64 or float32, which hold them exactly or nearly so.
     """
-    array = _as_array(name, value)
+    array = check_array(name, value)
     if array.ndim != 2:
         hint = ""
         if array.ndim == 1:
@@ -72,8 +79,8 @@ def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: 
     return array
 
 
-def _as_array(name: str, value: Any) -> np.ndarray:
-    """Return a numeric array in native byte order, aligned and of a dtype that kernels read."""
+def check_array(name: str, value: Any) -> np.ndarray:
+    """Return a numeric array of any shape in native byte order, aligned and of a dtype that kernels read."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; fill the masked values first ({name}.filled(...))")
     if hasattr(value, "tocsr"):
@@ -159,7 +166,7 @@ def check_targets(
     name: str, value: Any, n_outputs: int, dtype: np.dtype[Any], n_samples: int | None = None
 ) -> np.ndarray:
     """Return target values as a private C-contiguous matrix of ``dtype``; a vector stands for one column."""
-    array = _as_array(name, value)
+    array = check_array(name, value)
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] != n_outputs:

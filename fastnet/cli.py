@@ -220,9 +220,7 @@ def _train(
         validation = dataset.X_val, dataset.y_val
         trainer.fit(dataset.X_train, dataset.y_train, epochs=settings.epochs, validation_data=validation)
     except DivergenceError as error:
-        rate = display.state.learning_rate if display.state is not None else settings.learning_rate
-        where = f"in epoch {error.epoch + 1} (learning rate {rate:g})"
-        _fail(f"training diverged {where}; try a smaller --learning-rate", DIVERGED)
+        _fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
     except KeyboardInterrupt:
         if display.state is None:
             raise
@@ -265,12 +263,10 @@ def _layers(hidden: str) -> tuple[int, ...]:
 
 
 def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
-    from .checks import check_integer
     from .network import Network
     from .trainer import Trainer
 
     n_inputs, n_classes = SHAPES[data]
-    check_integer("seed", seed, low=0)
     network = Network([n_inputs, *settings.hidden, n_classes], settings.activation, seed=seed)
     return Trainer(
         network,
@@ -301,9 +297,7 @@ class _Interrupt(Callback):
 
     def on_compiled(self, state: State) -> None:
         in_main = threading.current_thread() is threading.main_thread()
-        if (
-            in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):  # else somebody else's, or ignored
+        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is somebody else's
             self._installed = True
             signal.signal(signal.SIGINT, self._note)
 

@@ -9,10 +9,10 @@ class DivergenceError(ArithmeticError, ValueError):
     Attributes
     ----------
     epoch : int
-        The epoch it happened in, counted from 0.
+        The epoch it happened in; the first is 1.
     """
 
-    def __init__(self, message: str, epoch: int = 0):
+    def __init__(self, message: str, epoch: int = 1):
         super().__init__(message)
         self.epoch = epoch
 

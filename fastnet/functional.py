@@ -509,7 +509,7 @@ def _flat(array: NDArray[Any]) -> NDArray[Any]:
 
 def _floats(name: str, value: Any) -> NDArray[Any]:
     """Return float32 or float64 values, not copied if they are that already."""
-    array = checks._as_array(name, value)
+    array = checks.check_array(name, value)
     found = np.asarray(value).dtype
     if found.kind == "O":
         raise TypeError(f"{name} must hold numbers, got dtype object")

@@ -123,7 +123,7 @@ class Network:
         return weights, biases
 
     def _initialise(self, seed: int | np.random.Generator | None) -> None:
-        rng = np.random.default_rng(seed)
+        rng = checks.check_seed(seed)
         for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
             spread = math.sqrt((2.0 if activation == "relu" else 1.0) / len(weights))
             weights[:] = rng.standard_normal(weights.shape) * spread

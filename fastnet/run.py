@@ -81,15 +81,15 @@ class Run:
                 self._diverge(f"loss became {self._losses[at]} in minibatch {at}", epoch, optimizer)
             yield end
         if not np.isfinite(self._net.packed).all():
-            self._diverge("a weight became infinite or NaN", epoch, optimizer)
+            self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
 
     def _diverge(self, what: str, epoch: int, optimizer: Sgd) -> None:
         self.diverged = True
-        kept = f"the end of epoch {epoch - 1}" if epoch else "before the fit"
+        kept = f"those of epoch {epoch}" if epoch else "those from before"
         raise DivergenceError(
-            f"{what} of epoch {epoch} (learning_rate={optimizer.learning_rate:g}); the network keeps its weights from "
-            f"{kept}. Try a smaller learning_rate, or scale the data.",
-            epoch=epoch,
+            f"training diverged: {what} of epoch {epoch + 1} (learning_rate={optimizer.learning_rate:g}); the network "
+            f"keeps its last good weights, {kept}. Try a smaller learning_rate, or scale the data.",
+            epoch=epoch + 1,
         )
 
     def publish(self) -> None:

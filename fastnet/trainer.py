@@ -109,7 +109,7 @@ class Trainer:
         self.scale = scale if scale == "auto" else checks.check_number("scale", scale, open_low=True)
         self.n_threads = None if n_threads is None else checks.check_integer("n_threads", n_threads, low=1, high=256)
         self.callbacks = as_callbacks(callbacks)
-        self._rng = np.random.default_rng(seed)
+        self._rng = checks.check_seed(seed)
         self._velocity = aligned_zeros(0, network.dtype)
 
     def fit(
@@ -161,7 +161,7 @@ class Trainer:
             return self._fit(X, targets, epochs, batch_size, validation)
         except DivergenceError as error:
             self._velocity[:] = 0
-            if error.epoch == 0:
+            if error.epoch == 1:
                 self.network.preprocessing = before
             raise
 

@@ -206,7 +206,8 @@ def test_damaged_data_are_a_data_error(monkeypatch, error):
 
 def test_divergence_has_its_own_exit_code():
     message = refusal(invoke("train", "digits", "--learning-rate", "1e30"), cli.DIVERGED)
-    assert "diverged in epoch 1 (learning rate 1e+30)" in message
+    assert "diverged: loss became nan in minibatch" in message
+    assert "of epoch 1 (--learning-rate=1e+30)" in message
     assert "--learning-rate" in message
 
 

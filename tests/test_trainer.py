@@ -232,7 +232,7 @@ def test_divergence_stops_within_the_epoch(learning_rate):
     network = Network([3, 4, 1], "relu", output="identity", seed=0)
     before = network.parameters.copy()
     trainer = Trainer(network, learning_rate=learning_rate, momentum=0.9, seed=0)
-    with pytest.raises(DivergenceError, match=rf"of epoch 0 \(learning_rate={learning_rate:g}\)".replace("+", r"\+")):
+    with pytest.raises(DivergenceError, match=rf"of epoch 1 \(learning_rate={learning_rate:g}\)".replace("+", r"\+")):
         trainer.fit(rng.standard_normal((3000, 3)) * 10, rng.standard_normal(3000) * 10, epochs=3)
     np.testing.assert_array_equal(network.parameters, before)
     assert network.preprocessing is None
@@ -245,9 +245,9 @@ def test_divergence_keeps_the_last_whole_epoch(digits):
     Trainer(good, learning_rate=0.01, seed=0).fit(X, y, epochs=2)
     network = Network([3, 4, 1], "relu", output="identity", seed=0)
     schedule = lambda epoch: 0.01 if epoch < 2 else 1e20  # noqa: E731
-    with pytest.raises(DivergenceError, match=r"epoch 2 .*keeps its weights from the end of epoch 1") as caught:
+    with pytest.raises(DivergenceError, match=r"of epoch 3 .*keeps its last good weights, those of epoch 2") as caught:
         Trainer(network, schedule=schedule, learning_rate=0.01, seed=0).fit(X, y, epochs=5)
-    assert caught.value.epoch == 2
+    assert caught.value.epoch == 3
     np.testing.assert_array_equal(network.parameters, good.parameters)
 
 
@@ -272,6 +272,8 @@ BAD_SETTINGS = [
     ({"center": 1}, TypeError, "center must be True or False"),
     ({"scale": 0.0}, ValueError, "scale must be"),
     ({"scale": "none"}, TypeError, "scale must be a number"),
+    ({"seed": -1}, ValueError, "seed must be >= 0, got -1"),
+    ({"seed": "x"}, TypeError, "seed must be an int, got str 'x'"),
     ({"n_threads": 0}, ValueError, "n_threads must be between 1 and 256, got 0"),
     ({"callbacks": ["log"]}, TypeError, r"callbacks\[0\] must be a fastnet.Callback or a function"),
 ]
