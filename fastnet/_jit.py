@@ -204,10 +204,11 @@ def _part(function: Callable, **options) -> Callable:
 def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
-    sources = [Path(__file__), package / "simd.py", package / "passes.py", *sorted((package / "kernels").glob("*.py"))]
+    rooms = ("_jit", "simd", "barrier", "layout", "layers", "first_layer", "passes")
+    sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(source.read_bytes() if source.exists() else b"")
+        digest.update(source.read_bytes())
     digest.update(repr((numba.__version__, llvmlite.__version__, _cpu(), VECTOR_BYTES)).encode())
     return digest.hexdigest()[:16]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import checks, functional, passes
+from . import checks, functional, layers, passes
 from ._parallel import available_cpus, crew
 from .kernels import activations, gather
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, padded
@@ -280,7 +280,7 @@ class Network:
         losses, hits = np.zeros(n_batches), np.zeros(n_batches, np.int64)
         work = workspace(self._layers, self.dtype, batch_size, 1, train=True)
         gradient = net._replace(packed=np.zeros_like(net.packed))
-        order, keep = np.arange(len(X), dtype=np.uint32), passes.Gradient(gradient.packed)
+        order, keep = np.arange(len(X), dtype=np.uint32), layers.Gradient(gradient.packed)
         rows = self._rows(X)
         passes.train_epoch(net, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
         flat = np.empty_like(self.parameters)
@@ -289,9 +289,9 @@ class Network:
 
     # -- what compiled code takes ----------------------------------------------------------------------
 
-    def _packed(self) -> passes.Net:
+    def _packed(self) -> layers.Net:
         """Return a packed copy of the parameters."""
-        net = passes.Net(aligned_zeros(n_packed(self._layers, self.dtype), self.dtype), self._layers)
+        net = layers.Net(aligned_zeros(n_packed(self._layers, self.dtype), self.dtype), self._layers)
         passes.pack(self.parameters, net)
         return net
 

@@ -3,22 +3,30 @@
 A minibatch runs in three stages, so that any number of threads computes the same bits: work is cut by shape, every
 value is computed whole by one thread, and barriers lie between the stages.
 
-1. ``_first_layer``  each thread gathers the rows for itself and computes its share of the first layer's columns
+1. ``first_layer``   each thread gathers the rows for itself and computes its share of the first layer's columns
 2. ``_middle``       each thread takes its share of the rows through the other layers, the loss and back
 3. ``_update``       each thread computes its share of the weight gradients and updates those weights
 
-What a compiled loop needs stands in the tuples below; ``workspace.py`` fills them once per fit.
+What a compiled loop needs stands in the tuples here and in ``layers.py``; ``workspace.py`` fills them once per fit.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.core import types
-from numba.extending import overload
 
-from . import barrier
-from ._jit import OVERLOAD, core, entry, kernel
-from .kernels import activations, cross_entropy, dense, gather, sgd, squared_error
+from . import barrier, first_layer
+from ._jit import core, entry, kernel
+from .kernels import activations, cross_entropy, dense, squared_error
+from .layers import (
+    DELTA,
+    OUTPUT,
+    TRANSPOSED,
+    layer_columns,
+    layer_forward,
+    update_bias,
+    update_panel,
+    work_gradient,
+)
 from .layout import ACTIVATION, BIAS, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP, WEIGHTS
 from .simd import pointer, shift
 
@@ -28,19 +36,6 @@ LOSSES = {
     "binary_cross_entropy": SIGMOID_CROSS_ENTROPY,
     "squared_error": SQUARED_ERROR,
 }
-
-# Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
-UPDATE_ROWS = 32
-
-# Columns of a workspace's table of places: offsets into its buffer, one row a layer.
-OUTPUT, DELTA, TRANSPOSED = range(3)
-
-
-class Net(NamedTuple):
-    """A network while compiled code works on it."""
-
-    packed: Any  # packed parameters
-    layers: Any  # (L, 8) int64, the table of layout.py
 
 
 class Targets(NamedTuple):
@@ -65,50 +60,6 @@ class Work(NamedTuple):
     arrivals: Any  # barrier
 
 
-class Gradient(NamedTuple):
-    """Stands where an optimizer does: adds the gradients up instead of using them."""
-
-    packed: Any  # laid out like the packed parameters
-
-
-# -- optimizers ----------------------------------------------------------------------------------------
-
-
-def apply(optimizer, packed, offset, gradient, n, decay):
-    """Use the gradients of ``n`` neighbouring parameters; which optimizer is decided when compiling."""
-    raise NotImplementedError
-
-
-def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
-    w, weight_decay = pointer(packed, offset), optimizer.weight_decay if decay else 0.0
-    if optimizer.velocity.size == 0:
-        sgd.sgd_plain(w, gradient, n, optimizer.learning_rate, weight_decay)
-    else:
-        sgd.sgd_momentum(
-            w,
-            gradient,
-            pointer(optimizer.velocity, offset),
-            n,
-            optimizer.learning_rate,
-            optimizer.momentum,
-            optimizer.nesterov,
-            weight_decay,
-        )
-
-
-def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
-    for i in range(n):
-        optimizer.packed[offset + i] += gradient[i]
-
-
-_OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
-
-
-@overload(apply, jit_options=OVERLOAD)
-def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
-    return _OPTIMIZERS[optimizer.instance_class] if isinstance(optimizer, types.BaseNamedTuple) else None
-
-
 # -- shares --------------------------------------------------------------------------------------------
 
 
@@ -122,8 +73,7 @@ def _share(total, unit, part, parts):
 @core
 def _columns_share(net, layer, thread, n_threads):
     """Columns of a layer that a thread owns: whole panels."""
-    like = pointer(net.packed, 0)
-    return _share(dense.padded(net.layers[layer, N_OUT], like), dense.panel_width(like), thread, n_threads)
+    return _share(layer_columns(net, layer), dense.panel_width(pointer(net.packed, 0)), thread, n_threads)
 
 
 @core
@@ -134,7 +84,7 @@ def _output(net, work, layer, parity):
     reads this one's.
     """
     place = work.places[layer, OUTPUT]
-    return place + parity * work.tiles.shape[1] * net.layers[0, STEP] if layer == 0 else place
+    return place + parity * work.batch_size * net.layers[0, STEP] if layer == 0 else place
 
 
 @core
@@ -144,26 +94,7 @@ def _delta(net, work, layer, parity):
     return _output(net, work, layer, parity) if layer == last else work.places[layer, DELTA]
 
 
-@core
-def _tile(work, thread):
-    """Gathered rows of a thread, and their step."""
-    step = work.tiles.shape[2]
-    return pointer(work.tiles, thread * work.tiles.shape[1] * step), step
-
-
 # -- forward -------------------------------------------------------------------------------------------
-
-
-@kernel
-def _layer_forward(net, layer, x, x_step, out, rows, first, last):
-    """One layer on ``rows`` rows, for the columns from ``first`` to ``last``."""
-    n_in, n_out, step = net.layers[layer, N_IN], net.layers[layer, N_OUT], net.layers[layer, STEP]
-    w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
-    b = pointer(net.packed, net.layers[layer, PACKED_BIAS])
-    dense.dense_forward(x, x_step, w, b, out, step, rows, n_in, first, last, dense.padded(n_out, w))
-    for m in range(rows):
-        row = shift(out, m * step + first)
-        activations.activation_forward(net.layers[layer, ACTIVATION], row, row, last - first)
 
 
 @kernel
@@ -173,15 +104,7 @@ def _later_layers(net, work, parity, start, stop):
         x_step, step = net.layers[layer - 1, STEP], net.layers[layer, STEP]
         x = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * x_step)
         out = pointer(work.buffer, _output(net, work, layer, parity) + start * step)
-        columns = dense.padded(net.layers[layer, N_OUT], out)
-        _layer_forward(net, layer, x, x_step, out, stop - start, 0, columns)
-
-
-@kernel
-def _first_layer(net, rows, order, first, count, work, tile, tile_step, out, begin, end):
-    """Gather a minibatch into a tile and compute some columns of the first layer."""
-    gather.gather_rows(rows, order, first, count, len(order), tile, tile_step)
-    _layer_forward(net, 0, tile, tile_step, pointer(work.buffer, out), count, begin, end)
+        layer_forward(net, layer, x, x_step, out, stop - start, 0, layer_columns(net, layer))
 
 
 # -- loss and backward ---------------------------------------------------------------------------------
@@ -254,57 +177,30 @@ def _middle(net, targets, order, first, count, work, parity, thread, n_threads):
 
 
 @kernel
-def _update_panel(net, optimizer, layer, column, x, x_step, dout, rows, first, last, gradient):
-    """Gradient of rows ``first`` to ``last`` of one panel of weights, used as soon as it is known."""
-    n_in, step = net.layers[layer, N_IN], net.layers[layer, STEP]
-    width = min(dense.panel_width(x), dense.padded(net.layers[layer, N_OUT], x) - column)
-    offset = net.layers[layer, PACKED_WEIGHTS] + n_in * column
-    for i in range(first, last, UPDATE_ROWS):
-        n = min(UPDATE_ROWS, last - i)
-        dense.dense_backward_weights(shift(x, i), x_step, shift(dout, column), step, rows, gradient, width, n)
-        apply(optimizer, net.packed, offset + i * width, gradient, n * width, True)
+def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thread, n_threads):
+    """Update this thread's rows of the weights of a layer that is not the first, and of their transpose."""
+    gradient, w = work_gradient(work, thread), pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+    n_in, n_out, width = net.layers[layer, N_IN], net.layers[layer, N_OUT], dense.panel_width(x)
+    wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), layer_columns(net, layer)
+    top, bottom = _share(n_in, width, thread, n_threads)
+    for column in range(0, columns, width):
+        update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
+        dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
+    if thread == n_threads - 1:
+        update_bias(net, optimizer, layer, dout, rows, 0, columns, gradient)
 
 
 @kernel
-def _update_bias(net, optimizer, layer, dout, rows, first, last, gradient):
-    """Gradient of the biases from column ``first`` to ``last``, one panel at a time."""
-    step, width = net.layers[layer, STEP], dense.panel_width(dout)
-    for j in range(first, last, width):
-        n = min(width, last - j)
-        dense.dense_backward_bias(shift(dout, j), step, rows, gradient, n)
-        apply(optimizer, net.packed, net.layers[layer, PACKED_BIAS] + j, gradient, n, False)
-
-
-@kernel
-def _update_layer(net, optimizer, layer, x, x_step, dout, rows, work, thread, n_threads):
-    """Update one layer: the first is shared by panels, as its forward pass is, the others by rows of weights."""
-    gradient = pointer(work.gradients, thread * work.gradients.shape[1])
-    columns, n_in = dense.padded(net.layers[layer, N_OUT], x), net.layers[layer, N_IN]
-    width, top, bottom = dense.panel_width(x), 0, n_in
-    begin, end = 0, columns
-    if layer == 0:
-        begin, end = _columns_share(net, 0, thread, n_threads)
-    else:
-        top, bottom = _share(n_in, width, thread, n_threads)
-    for column in range(begin, end, width):
-        _update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
-        if layer > 0:
-            w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
-            wt = pointer(work.buffer, work.places[layer, TRANSPOSED])
-            dense.pack_transposed(w, n_in, net.layers[layer, N_OUT], column, top, bottom, wt)
-    if layer == 0 or thread == n_threads - 1:
-        _update_bias(net, optimizer, layer, dout, rows, begin, end, gradient)
-
-
-@kernel
-def _update(net, optimizer, count, work, parity, thread, n_threads):
-    """Update this thread's share of all weights and biases."""
-    for layer in range(len(net.layers)):
-        x, x_step = _tile(work, thread)
-        if layer > 0:
-            x, x_step = pointer(work.buffer, _output(net, work, layer - 1, parity)), net.layers[layer - 1, STEP]
+def _update(net, rows, optimizer, count, work, parity, thread, n_threads):
+    """Update this thread's share of all weights and biases: of the first layer, the columns it computed."""
+    begin, end = _columns_share(net, 0, thread, n_threads)
+    dout = pointer(work.buffer, _delta(net, work, 0, parity))
+    first_layer.update(rows, net, optimizer, dout, count, work, thread, begin, end)
+    update_bias(net, optimizer, 0, dout, count, begin, end, work_gradient(work, thread))
+    for layer in range(1, len(net.layers)):
+        x, x_step = pointer(work.buffer, _output(net, work, layer - 1, parity)), net.layers[layer - 1, STEP]
         dout = pointer(work.buffer, _delta(net, work, layer, parity))
-        _update_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
+        _update_later_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
 
 
 # -- minibatch, epoch, prediction ----------------------------------------------------------------------
@@ -313,13 +209,13 @@ def _update(net, optimizer, count, work, parity, thread, n_threads):
 @kernel
 def _minibatch(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
     """Train on samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
-    tile, step = _tile(work, thread)
     begin, end = _columns_share(net, 0, thread, n_threads)
-    _first_layer(net, rows, order, first, count, work, tile, step, _output(net, work, 0, parity), begin, end)
+    first_layer.load(rows, order, first, count, work, thread)
+    first_layer.forward(rows, net, count, work, thread, _output(net, work, 0, parity), begin, end)
     barrier.wait(work.arrivals, thread, n_threads)
     _middle(net, targets, order, first, count, work, parity, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    _update(net, optimizer, count, work, parity, thread, n_threads)
+    _update(net, rows, optimizer, count, work, parity, thread, n_threads)
 
 
 @kernel
@@ -369,16 +265,16 @@ def train_step(net, rows, targets, order, work, optimizer):
 @entry
 def predict_logits(net, rows, order, work, logits, thread, n_threads):
     """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
-    last, batch_size = len(net.layers) - 1, work.tiles.shape[1]
+    last, batch_size = len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
-    tile, tile_step = _tile(work, thread)
-    start, columns = thread * batch_size, dense.padded(net.layers[0, N_OUT], tile)
+    start, columns = thread * batch_size, layer_columns(net, 0)
     out = work.places[0, OUTPUT] + start * net.layers[0, STEP]
     result = work.places[last, OUTPUT] + start * step
     begin, end = _share(len(order), batch_size, thread, n_threads)
     for first in range(begin, end, batch_size):
         count = min(batch_size, end - first)
-        _first_layer(net, rows, order, first, count, work, tile, tile_step, out, 0, columns)
+        first_layer.load(rows, order, first, count, work, thread)
+        first_layer.forward(rows, net, count, work, thread, out, 0, columns)
         _later_layers(net, work, 0, start, start + count)
         for b in range(count):
             for j in range(n_out):

@@ -7,7 +7,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
 * bits      ``round_to_even, power_of_two, low_bits_as_exponent, add_exponent, exponent``
-* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add``: a block of vectors that stays in registers
+* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add, tile_sum, tile_scale_add``: a block of vectors that
+            stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -677,3 +678,33 @@ def tile_add(typingctx, tile, start, step):
         return tile
 
     return tile(tile, start, types.int64), codegen
+
+
+@intrinsic
+def tile_sum(typingctx, a, b):
+    """Sum of two tiles of the same shape."""
+
+    def codegen(context, builder, sig, args):
+        kind, (total, other) = sig.return_type, args
+        for number in range(kind.rows * kind.columns):
+            value = builder.fadd(builder.extract_value(total, number), builder.extract_value(other, number))
+            total = builder.insert_value(total, value, number)
+        return total
+
+    return (a(a, b), codegen) if a == b else None
+
+
+@intrinsic
+def tile_scale_add(typingctx, tile, scale, start):
+    """Add the tile's one row times ``scale[0]`` to what lies in memory at ``start``."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, scale, start) = sig.args[0], args
+        factor = _spread(builder, builder.load(scale), kind.vector)
+        for j in range(kind.columns):
+            offset = ir.Constant(ir.IntType(64), j * kind.vector.lanes)
+            old = _load(builder, start, offset, kind.vector)
+            new = _muladd(builder, kind.vector, factor, builder.extract_value(tile, j), old)
+            _store(builder, new, start, offset, kind.vector)
+
+    return types.void(tile, scale, start), codegen

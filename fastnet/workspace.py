@@ -5,12 +5,15 @@ from typing import Any
 import numpy as np
 
 from . import barrier
-from .kernels.dense import PANEL_VECTORS
+from .kernels.dense import INNER_BLOCK, PANEL_VECTORS
+from .kernels.sparse import SparseTiles
+from .layers import DELTA, OUTPUT, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step
-from .passes import DELTA, OUTPUT, TRANSPOSED, UPDATE_ROWS, Work
 
 
-def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int, train: bool) -> Work:
+def workspace(
+    layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int, train: bool, tiles: Any = None
+) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
 
     Parameters
@@ -23,6 +26,8 @@ def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threa
         Largest minibatch; threads that work on it together.
     train : bool
         Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
+    tiles : SparseTiles, optional
+        For sparse rows; dense tiles are made here.
     """
     places, size = np.zeros((len(layers), 3), np.int64), 0
 
@@ -38,14 +43,20 @@ def workspace(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threa
             places[number, DELTA] = place(rows)
             if number > 0:
                 places[number, TRANSPOSED] = place(int(layer[N_OUT]) * padded(int(layer[N_IN]), dtype))
-    step = row_step(int(layers[0, N_IN]), dtype)
-    gradient = UPDATE_ROWS * PANEL_VECTORS * lanes(dtype)
+    rows = INNER_BLOCK + 1 if isinstance(tiles, SparseTiles) else UPDATE_ROWS
+    gradient = rows * PANEL_VECTORS * lanes(dtype)
     return Work(
+        batch_size=batch_size,
         buffer=aligned_zeros(size, dtype),
         places=places,
-        tiles=aligned_zeros(n_threads * batch_size * step, dtype).reshape(n_threads, batch_size, step),
+        tiles=_dense_tiles(int(layers[0, N_IN]), dtype, batch_size, n_threads) if tiles is None else tiles,
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
         arrivals=barrier.arrivals(n_threads),
     )
+
+
+def _dense_tiles(n_in: int, dtype: np.dtype[Any], batch_size: int, n_threads: int) -> np.ndarray:
+    step = row_step(n_in, dtype)
+    return aligned_zeros(n_threads * batch_size * step, dtype).reshape(n_threads, batch_size, step)

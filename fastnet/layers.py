@@ -1,0 +1,139 @@
+"""Layers, compiled: what a pass works on, and the forward and update of one layer. No maths here.
+
+``first_layer.py`` adds the two kinds of first layer, ``passes.py`` strings layers together.
+"""
+
+from typing import Any, NamedTuple
+
+from numba.core import types
+from numba.extending import overload
+
+from ._jit import OVERLOAD, core, kernel
+from .kernels import activations, dense, sgd
+from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
+from .simd import pointer, shift
+
+# Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
+UPDATE_ROWS = 32
+
+# Columns of a workspace's table of places: offsets into its buffer, one row a layer.
+OUTPUT, DELTA, TRANSPOSED = range(3)
+
+
+class Net(NamedTuple):
+    """A network while compiled code works on it."""
+
+    packed: Any  # packed parameters
+    layers: Any  # (L, 8) int64, the table of layout.py
+
+
+class Work(NamedTuple):
+    """Buffers of one fit."""
+
+    batch_size: int  # rows of the largest minibatch
+    buffer: Any  # outputs, deltas and transposed weights
+    places: Any  # (L, 3) int64
+    tiles: Any  # gathered rows, for each thread its own: (threads, B, step), or SparseTiles
+    gradients: Any  # (threads, n), the gradient of a block of weights
+    losses: Any  # (B,) float64, already scaled
+    hits: Any  # (B,) int64
+    arrivals: Any  # barrier
+
+
+class Gradient(NamedTuple):
+    """Stands where an optimizer does: adds the gradients up instead of using them."""
+
+    packed: Any  # laid out like the packed parameters
+
+
+# -- optimizers ----------------------------------------------------------------------------------------
+
+
+def apply(optimizer, packed, offset, gradient, n, decay):
+    """Use the gradients of ``n`` neighbouring parameters; which optimizer is decided when compiling."""
+    raise NotImplementedError
+
+
+def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
+    w, weight_decay = pointer(packed, offset), optimizer.weight_decay if decay else 0.0
+    if optimizer.velocity.size == 0:
+        sgd.sgd_plain(w, gradient, n, optimizer.learning_rate, weight_decay)
+    else:
+        sgd.sgd_momentum(
+            w,
+            gradient,
+            pointer(optimizer.velocity, offset),
+            n,
+            optimizer.learning_rate,
+            optimizer.momentum,
+            optimizer.nesterov,
+            weight_decay,
+        )
+
+
+def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
+    for i in range(n):
+        optimizer.packed[offset + i] += gradient[i]
+
+
+_OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
+
+
+@overload(apply, jit_options=OVERLOAD)
+def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
+    return _OPTIMIZERS[optimizer.instance_class] if isinstance(optimizer, types.BaseNamedTuple) else None
+
+
+# -- one layer -----------------------------------------------------------------------------------------
+
+
+@core
+def activate_rows(code, out, step, rows, first, last):
+    """Apply an activation in place to columns ``first`` to ``last``."""
+    for m in range(rows):
+        row = shift(out, m * step + first)
+        activations.activation_forward(code, row, row, last - first)
+
+
+@core
+def work_gradient(work, thread):
+    """Room of a thread for the gradient of a block of weights."""
+    return pointer(work.gradients, thread * work.gradients.shape[1])
+
+
+@core
+def layer_columns(net, layer):
+    """Columns of a layer that are computed: its outputs, rounded up to whole vectors."""
+    return dense.padded(net.layers[layer, N_OUT], pointer(net.packed, 0))
+
+
+@kernel
+def layer_forward(net, layer, x, x_step, out, rows, first, last):
+    """One layer on ``rows`` rows, for the columns from ``first`` to ``last``."""
+    n_in, step = net.layers[layer, N_IN], net.layers[layer, STEP]
+    w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+    b = pointer(net.packed, net.layers[layer, PACKED_BIAS])
+    dense.dense_forward(x, x_step, w, b, out, step, rows, n_in, first, last, layer_columns(net, layer))
+    activate_rows(net.layers[layer, ACTIVATION], out, step, rows, first, last)
+
+
+@kernel
+def update_panel(net, optimizer, layer, column, x, x_step, dout, rows, first, last, gradient):
+    """Gradient of rows ``first`` to ``last`` of one panel of weights, used as soon as it is known."""
+    n_in, step = net.layers[layer, N_IN], net.layers[layer, STEP]
+    width = min(dense.panel_width(x), layer_columns(net, layer) - column)
+    offset = net.layers[layer, PACKED_WEIGHTS] + n_in * column
+    for i in range(first, last, UPDATE_ROWS):
+        n = min(UPDATE_ROWS, last - i)
+        dense.dense_backward_weights(shift(x, i), x_step, shift(dout, column), step, rows, gradient, width, n)
+        apply(optimizer, net.packed, offset + i * width, gradient, n * width, True)
+
+
+@kernel
+def update_bias(net, optimizer, layer, dout, rows, first, last, gradient):
+    """Gradient of the biases from column ``first`` to ``last``, one panel at a time."""
+    step, width = net.layers[layer, STEP], dense.panel_width(dout)
+    for j in range(first, last, width):
+        n = min(width, last - j)
+        dense.dense_backward_bias(shift(dout, j), step, rows, gradient, n)
+        apply(optimizer, net.packed, net.layers[layer, PACKED_BIAS] + j, gradient, n, False)
