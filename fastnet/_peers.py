@@ -360,12 +360,28 @@ class FastnetPeer:
         self._trainer = Trainer(self.network, seed=seed, **settings)
 
     def prepare(self, X: Array, y: Array) -> None:
-        """Keep X and y as they are."""
-        self._X, self._y = X, y
+        """Do once what a fit does before its epochs, compiling included."""
+        from ._parallel import crew
+        from .run import Run
+
+        network, trainer = self.network, self._trainer
+        network.preprocessing = trainer._preprocessing(X)
+        batch_size = min(trainer.batch_size, len(X))
+        self._n_threads = trainer._threads(batch_size)
+        targets = network._check_targets("y", y, len(X))
+        with crew(self._n_threads) as together:
+            self._run = Run(network, X, targets, batch_size, self._n_threads, together)
+            self._optimizer = trainer._sgd(self._run, trainer.learning_rate)
+            self._run.compile(self._optimizer)
 
     def epoch(self, order: Array) -> None:
-        """Train for an epoch, shuffled by the trainer itself; ``order`` is not used. Checks included."""
-        self._trainer.fit(self._X, self._y, epochs=1)
+        """Train once over the prepared rows ``order``, threads started and stopped."""
+        from ._parallel import crew
+
+        with crew(self._n_threads) as self._run.together:
+            for _ in self._run.minibatches(order.astype(np.uint32), self._optimizer, 0):
+                pass
+        self._run.publish()
 
     def accuracy(self, X: Array, y: Array) -> float:
         """Return the share of rows of X that are classified as y says."""

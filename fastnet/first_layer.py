@@ -81,31 +81,32 @@ def _forward_sparse(rows, net, count, work, thread, out, begin, end):
         wide = min(width, layer_columns(net, 0) - column)
         w = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), rows.n_features, column)
         bias, z = pointer(net.packed, net.layers[0, PACKED_BIAS] + column), pointer(work.buffer, out + column)
-        sparse.mean_product(pointer(rows.mean, 0), rows.n_features, w, wide, wide // lanes(w), folded)
+        sparse.mean_product(pointer(rows.mean, 0), rows.n_features, w, wide, folded)
         for j in range(0, wide, lanes(w)):
             start = load_vector(bias, j) - load_vector(folded, j)
             for b in range(count):
                 store(z, b * step + j, start)
-        sparse.sparse_forward(columns, values, starts, rows.n_blocks, count, w, wide, wide // lanes(w), z, step)
+        sparse.sparse_forward(columns, values, starts, rows.n_blocks, count, w, wide, z, step)
     activate_rows(net.layers[0, ACTIVATION], pointer(work.buffer, out), step, count, begin, end)
 
 
 def _update_sparse(rows, net, optimizer, dout, count, work, thread, begin, end):
     columns, values, starts = _entries(work, thread)
     total, width, step = work_gradient(work, thread), dense.panel_width(values), net.layers[0, STEP]
-    gradient, length = shift(total, width), dense.inner_block(rows.n_features)
+    gradient, mean = shift(total, work.gradients.shape[1] - rows.block * width), pointer(rows.mean, 0)
     for column in range(begin, end, width):
         wide, dz = min(width, layer_columns(net, 0) - column), shift(dout, column)
         offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
         dense.dense_backward_bias(dz, step, count, total, wide)
+        for j in range(0, wide, lanes(dz)):
+            store(total, j, -load_vector(total, j))
         for block in range(rows.n_blocks):
-            first = block * length
-            last = min(first + length, rows.n_features)
-            sparse.centre_gradient(pointer(rows.mean, 0), first, last, total, wide, gradient)
-            sparse.add_gradient(
-                columns, values, starts, rows.n_blocks, block, count, dz, step, wide, wide // lanes(dz), first, gradient
+            first, own = block * rows.block, shift(starts, block)
+            n = min(rows.block, rows.n_features - first)
+            sparse.block_gradient(
+                columns, values, own, rows.n_blocks, count, dz, step, wide, mean, n, total, first, gradient
             )
-            apply(optimizer, net.packed, offset + first * wide, gradient, (last - first) * wide, True)
+            apply(optimizer, net.packed, offset + first * wide, gradient, n * wide, True)
 
 
 # -- choice --------------------------------------------------------------------------------------------

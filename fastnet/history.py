@@ -24,8 +24,12 @@ class History:
     samples_per_second : ndarray
     compile_seconds : float
         Time spent on compiling, or on loading compiled kernels from the cache.
+    setup_seconds : float
+        Time spent once on buffers, and on lists of entries if the data are sparse.
     n_threads : int
         Threads that were used; the results do not depend on it.
+    first_layer : {"dense", "sparse"}
+        How the rows were read: as they are, or as lists of the entries that are not zero.
     """
 
     loss: np.ndarray
@@ -37,7 +41,9 @@ class History:
     validation_seconds: np.ndarray
     samples_per_second: np.ndarray
     compile_seconds: float
+    setup_seconds: float
     n_threads: int
+    first_layer: str
 
     def __len__(self) -> int:
         return len(self.loss)

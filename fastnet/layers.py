@@ -89,10 +89,13 @@ def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
 
 @core
 def activate_rows(code, out, step, rows, first, last):
-    """Apply an activation in place to columns ``first`` to ``last``."""
-    for m in range(rows):
-        row = shift(out, m * step + first)
-        activations.activation_forward(code, row, row, last - first)
+    """Apply an activation in place to columns ``first`` to ``last``; in one go if these are whole rows."""
+    if last - first == step:
+        activations.activation_forward(code, out, out, rows * step)
+    else:
+        for m in range(rows):
+            row = shift(out, m * step + first)
+            activations.activation_forward(code, row, row, last - first)
 
 
 @core

@@ -12,7 +12,8 @@ import numpy as np
 from . import checks, functional, layers, passes
 from ._parallel import available_cpus, crew
 from .kernels import activations, gather
-from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, padded
+from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters
+from .rows import dense_rows
 from .workspace import workspace
 
 ACTIVATIONS = tuple(activations.CODES)
@@ -295,14 +296,15 @@ class Network:
         passes.pack(self.parameters, net)
         return net
 
+    def _scaling(self, X: np.ndarray) -> tuple[float, np.ndarray]:
+        """Factor and mean for rows of X: they become ``X * factor - mean``."""
+        if self.preprocessing is None:
+            return 1.0, np.zeros(self.layer_sizes[0], self.dtype)
+        return (self.preprocessing.scale if _kind(X) == self.preprocessing.kind else 1.0), self.preprocessing.mean
+
     def _rows(self, X: np.ndarray) -> gather.Rows:
         """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
-        mean, factor = aligned_zeros(padded(self.layer_sizes[0], self.dtype), self.dtype), 1.0
-        if self.preprocessing is not None:
-            mean[: self.layer_sizes[0]] = self.preprocessing.mean
-            factor = self.preprocessing.scale if _kind(X) == self.preprocessing.kind else 1.0
-        code = gather.CODES[X.dtype.name]
-        return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], factor, mean)
+        return dense_rows(X, *self._scaling(X))
 
     def _check_inputs(self, name: str, X: Any) -> np.ndarray:
         X = checks.check_matrix(name, X, n_columns=self.layer_sizes[0], empty=True)

@@ -159,9 +159,12 @@ def _backward(net, work, parity, start, stop):
         y = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * step)
         wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
         dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
-        for m in range(stop - start):
-            row = shift(dx, m * step)
-            activations.activation_backward(code, shift(y, m * step), row, row, columns)
+        if columns == step:
+            activations.activation_backward(code, y, dx, dx, (stop - start) * step)
+        else:
+            for m in range(stop - start):
+                row = shift(dx, m * step)
+                activations.activation_backward(code, shift(y, m * step), row, row, columns)
 
 
 @kernel

@@ -7,8 +7,10 @@ import numpy as np
 from . import functional, passes
 from ._parallel import Together
 from .exceptions import DivergenceError
+from .kernels import gather, sparse
 from .kernels.sgd import Sgd
 from .network import Network
+from .rows import sparse_rows, sparse_tiles
 from .workspace import workspace
 
 # Time a compiled call should take, and what a minibatch is assumed to cost (one core, measured: 40e9 multiply-adds a
@@ -42,9 +44,16 @@ class Run:
         together: Together,
     ):
         self._network, self._X, self._targets = network, X, targets
-        self._batch_size, self._together = batch_size, together
-        self._net, self._rows = network._packed(), network._rows(X)
-        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, train=True)
+        self._batch_size, self.together = batch_size, together
+        self._net = network._packed()
+        self._rows: gather.Rows | sparse.SparseRows = network._rows(X)
+        tiles = None
+        entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1])
+        if entries is not None:
+            self._rows, tiles = entries, sparse_tiles(entries, batch_size, n_threads)
+        self.sparse = entries is not None
+        block = entries.block if entries is not None else 0
+        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, tiles, block)
         self.diverged = False
         self.n_samples, self.n_packed = len(X), self._net.packed.size
         self._losses = np.zeros(-(-len(X) // batch_size))
@@ -61,7 +70,7 @@ class Run:
     def _call(self, order: np.ndarray, optimizer: Sgd, begin: int, end: int) -> None:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
         args = (net, rows, targets, order, self._batch_size, begin, end, work, optimizer, self._losses, self._hits)
-        self._together(passes.train_epoch, *args)
+        self.together(passes.train_epoch, *args)
 
     def minibatches(self, order: np.ndarray, optimizer: Sgd, epoch: int) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.

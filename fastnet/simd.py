@@ -7,8 +7,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
 * bits      ``round_to_even, power_of_two, low_bits_as_exponent, add_exponent, exponent``
-* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add, tile_sum, tile_scale_add``: a block of vectors that
-            stays in registers
+* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add, tile_sum, tile_scale_store, tile_scale_add``: a
+            block of vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -694,17 +694,33 @@ def tile_sum(typingctx, a, b):
     return (a(a, b), codegen) if a == b else None
 
 
+def _scaled(builder, kind, tile, scale):
+    """Yield the offset of each vector of a tile's one row, the vector, and the spread factor."""
+    factor = _spread(builder, builder.load(scale), kind.vector)
+    for j in range(kind.columns):
+        yield ir.Constant(ir.IntType(64), j * kind.vector.lanes), builder.extract_value(tile, j), factor
+
+
 @intrinsic
-def tile_scale_add(typingctx, tile, scale, start):
-    """Add the tile's one row times ``scale[0]`` to what lies in memory at ``start``."""
+def tile_scale_store(typingctx, tile, scale, start):
+    """Write the tile's one row times ``scale[0]`` to memory."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, scale, start) = sig.args[0], args
-        factor = _spread(builder, builder.load(scale), kind.vector)
-        for j in range(kind.columns):
-            offset = ir.Constant(ir.IntType(64), j * kind.vector.lanes)
+        for offset, value, factor in _scaled(builder, kind, tile, scale):
+            _store(builder, builder.fmul(factor, value), start, offset, kind.vector)
+
+    return types.void(tile, scale, start), codegen
+
+
+@intrinsic
+def tile_scale_add(typingctx, tile, scale, start):
+    """Add the tile's one row times ``scale[0]`` to what lies in memory."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, scale, start) = sig.args[0], args
+        for offset, value, factor in _scaled(builder, kind, tile, scale):
             old = _load(builder, start, offset, kind.vector)
-            new = _muladd(builder, kind.vector, factor, builder.extract_value(tile, j), old)
-            _store(builder, new, start, offset, kind.vector)
+            _store(builder, _muladd(builder, kind.vector, factor, value, old), start, offset, kind.vector)
 
     return types.void(tile, scale, start), codegen

@@ -219,6 +219,8 @@ class Trainer:
             with crew(n_threads) as together:
                 started = time.perf_counter()
                 run = Run(self.network, X, targets, batch_size, n_threads, together)
+                setup_seconds = time.perf_counter() - started
+                started = time.perf_counter()
                 run.compile(self._sgd(run, self.learning_rate))
                 if validation is not None:
                     self._validate(validation[0][:1], first_sample(validation[1]))
@@ -229,7 +231,13 @@ class Trainer:
         finally:
             self._notify("on_fit_end", state)
         arrays = {name: np.array(values) for name, values in metrics.items()}
-        return History(**arrays, compile_seconds=state.compile_seconds, n_threads=n_threads)
+        return History(
+            **arrays,
+            compile_seconds=state.compile_seconds,
+            setup_seconds=setup_seconds,
+            n_threads=n_threads,
+            first_layer="sparse" if run.sparse else "dense",
+        )
 
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""

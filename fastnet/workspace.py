@@ -5,14 +5,20 @@ from typing import Any
 import numpy as np
 
 from . import barrier
-from .kernels.dense import INNER_BLOCK, PANEL_VECTORS
+from .kernels.dense import PANEL_VECTORS
 from .kernels.sparse import SparseTiles
 from .layers import DELTA, OUTPUT, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step
 
 
 def workspace(
-    layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int, train: bool, tiles: Any = None
+    layers: np.ndarray,
+    dtype: np.dtype[Any],
+    batch_size: int,
+    n_threads: int,
+    train: bool,
+    tiles: SparseTiles | None = None,
+    block: int = 0,
 ) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
 
@@ -26,8 +32,8 @@ def workspace(
         Largest minibatch; threads that work on it together.
     train : bool
         Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
-    tiles : SparseTiles, optional
-        For sparse rows; dense tiles are made here.
+    tiles, block : SparseTiles and int, optional
+        For sparse rows, with the columns in a block; dense tiles are made here.
     """
     places, size = np.zeros((len(layers), 3), np.int64), 0
 
@@ -43,8 +49,8 @@ def workspace(
             places[number, DELTA] = place(rows)
             if number > 0:
                 places[number, TRANSPOSED] = place(int(layer[N_OUT]) * padded(int(layer[N_IN]), dtype))
-    rows = INNER_BLOCK + 1 if isinstance(tiles, SparseTiles) else UPDATE_ROWS
-    gradient = rows * PANEL_VECTORS * lanes(dtype)
+    # A block of sparse rows needs two lines more: for its sum, and to begin on a cache line behind that.
+    gradient = max(UPDATE_ROWS, block + 2) * PANEL_VECTORS * lanes(dtype)
     return Work(
         batch_size=batch_size,
         buffer=aligned_zeros(size, dtype),

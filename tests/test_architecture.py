@@ -20,7 +20,7 @@ ORDER = [
     {"kernels.squared_error", "kernels"},
     {"layout"},
     {"functional", "layers"},
-    {"first_layer"},
+    {"first_layer", "rows"},
     {"passes", "workspace"},
     {"network"},
     {"run"},

@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 import reference_net
+from runs import layouts, make_targets, sgd, train
 
 from fastnet import Network, passes
-from fastnet._parallel import crew
-from fastnet.kernels.sgd import Sgd
-from fastnet.layout import aligned_zeros
 from fastnet.network import Preprocessing
-from fastnet.run import Run
 from fastnet.workspace import workspace
 
 NETWORKS = [
@@ -27,34 +24,6 @@ SETTINGS = [
     {"learning_rate": 0.005, "weight_decay": 0.01, "momentum": 0.9},
     {"learning_rate": 0.005, "weight_decay": 0.01, "momentum": 0.9, "nesterov": True},
 ]
-
-
-def make_targets(output, n, n_outputs, rng):
-    if output == "softmax":
-        return rng.integers(0, n_outputs, n)
-    if output == "sigmoid":
-        return rng.integers(0, 2, (n, n_outputs)).astype(float)
-    return rng.standard_normal((n, n_outputs))
-
-
-def sgd(size, dtype, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
-    velocity = aligned_zeros(size if momentum else 0, np.dtype(dtype))
-    return Sgd(learning_rate, momentum, nesterov, weight_decay, velocity)
-
-
-def train(network, X, y, order, batch_size, n_threads=1, per_call=None, epochs=1, **settings):
-    """Some epochs in the given order; returns the losses and hits of each minibatch of the last."""
-    targets = network._check_targets("y", y, len(X))
-    with crew(n_threads) as together:
-        run = Run(network, X, targets, batch_size, n_threads, together)
-        if per_call is not None:
-            run._per_call = per_call
-        optimizer = sgd(run.n_packed, network.dtype, **settings)
-        for epoch in range(epochs):
-            for _ in run.minibatches(order.astype(np.uint32), optimizer, epoch):
-                pass
-    run.publish()
-    return run._losses.copy(), run._hits.copy()
 
 
 def float32_network(sizes=(50, 70, 30, 10), seed=0, **settings):
@@ -95,7 +64,8 @@ def test_float64_epoch_equals_oracle(sizes, activation, output, batch_size, rng)
         mean=mean,
         **settings,
     )
-    losses, hits = train(network, X, y, order, batch_size, **settings)
+    losses, hits, run = train(network, X, y, order, batch_size, **settings)
+    assert not run.sparse
     counts = np.minimum(batch_size, len(X) - np.arange(0, len(X), batch_size))
     np.testing.assert_allclose(losses * counts, expected_losses, rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(hits, expected_hits)
@@ -136,7 +106,7 @@ def test_cutting_the_epoch_changes_no_bit(problem, per_call):
 def test_step_by_step_equals_epoch(problem):
     X, y, order = problem
     epoch, steps = float32_network(), float32_network()
-    losses, hits = train(epoch, X, y, order, 16, **SETTINGS[1])
+    losses, hits, _ = train(epoch, X, y, order, 16, **SETTINGS[1])
     net, targets = steps._packed(), steps._check_targets("y", y, len(X))
     work = workspace(steps._layers, steps.dtype, 16, 1, train=True)
     optimizer, rows = sgd(net.packed.size, steps.dtype, **SETTINGS[1]), steps._rows(X)
@@ -156,28 +126,6 @@ def test_float32_epoch_is_near_the_oracle(problem):
     expected = train(double, X, y, order, 16, learning_rate=0.1)[0]
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     np.testing.assert_allclose(single.parameters, double.parameters, rtol=1e-3, atol=1e-5)
-
-
-def layouts(X, tmp_path):
-    """The same values in every memory layout that a user may have."""
-    mapped = np.memmap(tmp_path / "X", X.dtype, "w+", shape=X.shape)
-    mapped[:] = X
-    frozen = X.copy()
-    frozen.flags.writeable = False
-    wide = np.zeros((len(X), 2 * X.shape[1]), X.dtype)
-    wide[:, ::2] = X
-    reverse = np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1]
-    offset = np.zeros((len(X), X.shape[1] + 3), X.dtype)
-    offset[:, 2:-1] = X
-    return {
-        "Fortran": np.asfortranarray(X),
-        "read-only": frozen,
-        "mapped": np.memmap(tmp_path / "X", X.dtype, "r", shape=X.shape),
-        "strided": wide[:, ::2],
-        "reversed": reverse,
-        "offset": offset[:, 2:-1],
-        "byte-swapped": X.astype(X.dtype.newbyteorder()),
-    }
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])

@@ -6,8 +6,8 @@ backward   dw = (x - mean).T @ dz  = x.T @ dz - outer(mean, dz.sum(axis=0))
 Only entries that are not zero are touched: 150 of 784 pixels of an MNIST image. Centring would fill the rows, so it
 is folded into the bias and into the gradient; that costs one pass over the weights a minibatch.
 
-The columns are cut into the same blocks as in ``dense.py``: the weights (or the gradient) of one block of a panel lie
-in the L1 cache while all samples of a minibatch pass over them.
+The columns are cut into blocks: the weights (or the gradient) of one block of a panel lie in the L1 cache while all
+samples of a minibatch pass over them. Each cut costs a mispredicted branch a sample, about 6 ns.
 """
 
 from typing import Any, NamedTuple
@@ -16,22 +16,27 @@ import numpy as np
 
 from .._jit import core, entry, kernel
 from ..simd import (
+    lanes,
     load,
     load_as,
     pointer,
     pointer_to,
+    prefetch,
     shift,
-    splat,
     store,
     tile_add,
     tile_muladd,
     tile_scale_add,
+    tile_scale_store,
     tile_store,
     tile_sum,
     tile_zeros,
 )
 from . import gather
-from .dense import inner_block
+
+# Bytes of a block of a panel of weights. More than an L1 cache has, because the columns that no sample of a minibatch
+# uses (a third to a half of MNIST's) are never touched.
+BLOCK_BYTES = 52 << 10
 
 
 class SparseRows(NamedTuple):
@@ -42,6 +47,7 @@ class SparseRows(NamedTuple):
     values: Any  # (n_entries,) uint8 or the network's dtype
     n_features: int
     n_blocks: int
+    block: int  # columns in a block
     scale: float
     mean: Any  # (n_features padded,) of the network's dtype
 
@@ -60,17 +66,11 @@ def forward_reference(x, mean, w, b):
 
 
 def backward_reference(x, mean, dz):
-    """NumPy twin of the gradient that ``add_gradient`` and ``centre_gradient`` make together."""
+    """NumPy twin of ``block_gradient``."""
     return (x - mean).T @ dz
 
 
 # -- the user's matrix, made sparse once per fit -------------------------------------------------------
-
-
-@core
-def _block_range(rows, block):
-    length = inner_block(rows.n_features)
-    return block * length, min(rows.n_features, (block + 1) * length)
 
 
 @core
@@ -91,13 +91,14 @@ def _count_block(rows, address, start, stop):
 
 
 @entry
-def count_entries(rows, n_rows, n_blocks, counts):
-    """counts (n_rows * n_blocks,): entries that are not zero in each block of each row."""
+def count_entries(rows, n_rows, block, counts):
+    """counts (n_rows * n_blocks,): entries that are not zero in each block of columns of each row."""
+    at = 0
     for row in range(n_rows):
-        for block in range(n_blocks):
-            start, stop = _block_range(rows, block)
-            address = rows.address + row * rows.row_step
-            counts[row * n_blocks + block] = _count_block(rows, address, start, stop)
+        address = rows.address + row * rows.row_step
+        for start in range(0, rows.n_features, block):
+            counts[at] = _count_block(rows, address, start, min(rows.n_features, start + block))
+            at += 1
 
 
 @core
@@ -114,7 +115,7 @@ def _copy(address, step, dtype, n, at, columns, values):
 @entry
 def copy_entries(rows, n_rows, columns, values):
     """Write columns and values of all entries that are not zero; both arrays have one element to spare."""
-    at = 0
+    at, columns, values = 0, pointer(columns, 0), pointer(values, 0)
     for row in range(n_rows):
         address, n = rows.address + row * rows.row_step, rows.n_features
         if rows.code == gather.UINT8:
@@ -150,24 +151,25 @@ def gather_entries(rows, order, first, count, limit, tiles, thread):
 def _prefetch(rows, begin):
     """Ask for the entries of a row that will be gathered soon (about 150 for MNIST)."""
     for line in range(0, 192, gather.CACHE_LINE):
-        gather.prefetch(pointer(rows.values, begin), line)
+        prefetch(pointer(rows.values, begin), line)
     for line in range(0, 192, gather.CACHE_LINE // 2):
-        gather.prefetch(pointer(rows.columns, begin), line)
+        prefetch(pointer(rows.columns, begin), line)
 
 
 @core
 def _copy_row(rows, begin, n, values, columns):
     """Scaled values and columns of one row. A vector too many may be written: the tile has room."""
     source = pointer(rows.values, begin)
-    whole = n - n % gather.lanes(values)
-    for t in range(0, whole, gather.lanes(values)):
+    whole = n - n % lanes(values)
+    for t in range(0, whole, lanes(values)):
         store(values, t, load_as(source, t, values) * rows.scale)
     for t in range(whole, n):
         values[t] = source[t]
     if whole < n:
         store(values, whole, load(values, whole) * rows.scale)
+    source_columns = pointer(rows.columns, begin)
     for t in range(n):
-        columns[t] = rows.columns[begin + t]
+        columns[t] = source_columns[t]
 
 
 @core
@@ -195,11 +197,11 @@ def _forward_panel(tile, w, width, columns, values, starts, n_blocks, rows, z, z
 
 
 @kernel
-def sparse_forward(columns, values, starts, n_blocks, rows, w, width, vectors, z, z_step):
+def sparse_forward(columns, values, starts, n_blocks, rows, w, width, z, z_step):
     """z (B, width) += x @ w for one panel of weights; ``z`` holds the folded bias before."""
-    if vectors == 3:
+    if width == 3 * lanes(w):
         _forward_panel(tile_zeros(w, 1, 3), w, width, columns, values, starts, n_blocks, rows, z, z_step)
-    elif vectors == 2:
+    elif width == 2 * lanes(w):
         _forward_panel(tile_zeros(w, 1, 2), w, width, columns, values, starts, n_blocks, rows, z, z_step)
     else:
         _forward_panel(tile_zeros(w, 1, 1), w, width, columns, values, starts, n_blocks, rows, z, z_step)
@@ -221,41 +223,55 @@ def _mean_product(tile, mean, n, w, width, out):
 
 
 @kernel
-def mean_product(mean, n, w, width, vectors, out):
+def mean_product(mean, n, w, width, out):
     """out (width,) = mean @ w for one panel of weights."""
-    if vectors == 3:
+    if width == 3 * lanes(w):
         _mean_product(tile_zeros(w, 1, 3), mean, n, w, width, out)
-    elif vectors == 2:
+    elif width == 2 * lanes(w):
         _mean_product(tile_zeros(w, 1, 2), mean, n, w, width, out)
     else:
         _mean_product(tile_zeros(w, 1, 1), mean, n, w, width, out)
 
 
-@kernel
-def centre_gradient(mean, first, last, total, width, dw):
-    """dw (last - first, width) = -outer(mean, total): where the gradient of one block of a panel starts from."""
-    for i in range(first, last):
-        for j in range(0, width, gather.lanes(dw)):
-            store(dw, (i - first) * width + j, splat(dw, -mean[i]) * load(total, j))
+@core
+def _start_gradient(tile, total, mean, n, width, dw):
+    line = tile_add(tile, total, 0)
+    for i in range(n):
+        tile_scale_store(line, shift(mean, i), shift(dw, i * width))
 
 
 @core
-def _add_gradient(tile, columns, values, starts, n_blocks, block, rows, dz, dz_step, width, first, dw):
+def _add_gradient(tile, columns, values, starts, n_blocks, rows, dz, dz_step, width, dw):
     for b in range(rows):
         line = tile_add(tile, shift(dz, b * dz_step), 0)
-        for t in range(starts[b * n_blocks + block], starts[b * n_blocks + block + 1]):
-            tile_scale_add(line, shift(values, t), shift(dw, (columns[t] - first) * width))
+        for t in range(starts[b * n_blocks], starts[b * n_blocks + 1]):
+            tile_scale_add(line, shift(values, t), shift(dw, columns[t] * width))
+
+
+@core
+def _block_gradient(tile, columns, values, starts, n_blocks, rows, dz, dz_step, width, mean, n, total, first, dw):
+    _start_gradient(tile, total, shift(mean, first), n, width, dw)
+    _add_gradient(tile, columns, values, starts, n_blocks, rows, dz, dz_step, width, shift(dw, -first * width))
 
 
 @kernel
-def add_gradient(columns, values, starts, n_blocks, block, rows, dz, dz_step, width, vectors, first, dw):
-    """dw (block, width) += x.T @ dz for the entries of one block of columns, which begins at column ``first``."""
-    if vectors == 3:
-        tile = tile_zeros(dz, 1, 3)
-        _add_gradient(tile, columns, values, starts, n_blocks, block, rows, dz, dz_step, width, first, dw)
-    elif vectors == 2:
-        tile2 = tile_zeros(dz, 1, 2)
-        _add_gradient(tile2, columns, values, starts, n_blocks, block, rows, dz, dz_step, width, first, dw)
+def block_gradient(columns, values, starts, n_blocks, rows, dz, dz_step, width, mean, n, minus_total, first, dw):
+    """dw (n, width) = (x - mean).T @ dz for the ``n`` columns of x from ``first`` on, a block, and one panel.
+
+    ``starts`` begins with the block's; ``minus_total`` (width,) is -dz.sum(axis=0).
+    """
+    if width == 3 * lanes(dw):
+        t3 = tile_zeros(dz, 1, 3)
+        _block_gradient(
+            t3, columns, values, starts, n_blocks, rows, dz, dz_step, width, mean, n, minus_total, first, dw
+        )
+    elif width == 2 * lanes(dw):
+        t2 = tile_zeros(dz, 1, 2)
+        _block_gradient(
+            t2, columns, values, starts, n_blocks, rows, dz, dz_step, width, mean, n, minus_total, first, dw
+        )
     else:
-        tile1 = tile_zeros(dz, 1, 1)
-        _add_gradient(tile1, columns, values, starts, n_blocks, block, rows, dz, dz_step, width, first, dw)
+        t1 = tile_zeros(dz, 1, 1)
+        _block_gradient(
+            t1, columns, values, starts, n_blocks, rows, dz, dz_step, width, mean, n, minus_total, first, dw
+        )

@@ -1,0 +1,58 @@
+"""Training in a given order, below the Trainer: what tests of the compiled epoch share."""
+
+import numpy as np
+
+from fastnet._parallel import crew
+from fastnet.kernels.sgd import Sgd
+from fastnet.layout import aligned_zeros
+from fastnet.run import Run
+
+
+def make_targets(output, n, n_outputs, rng):
+    if output == "softmax":
+        return rng.integers(0, n_outputs, n)
+    if output == "sigmoid":
+        return rng.integers(0, 2, (n, n_outputs)).astype(float)
+    return rng.standard_normal((n, n_outputs))
+
+
+def sgd(size, dtype, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
+    velocity = aligned_zeros(size if momentum else 0, np.dtype(dtype))
+    return Sgd(learning_rate, momentum, nesterov, weight_decay, velocity)
+
+
+def train(network, X, y, order, batch_size, n_threads=1, per_call=None, epochs=1, **settings):
+    """Some epochs in the given order; returns the losses and hits of each minibatch of the last, and the run."""
+    targets = network._check_targets("y", y, len(X))
+    with crew(n_threads) as together:
+        run = Run(network, X, targets, batch_size, n_threads, together)
+        if per_call is not None:
+            run._per_call = per_call
+        optimizer = sgd(run.n_packed, network.dtype, **settings)
+        for epoch in range(epochs):
+            for _ in run.minibatches(order.astype(np.uint32), optimizer, epoch):
+                pass
+    run.publish()
+    return run._losses.copy(), run._hits.copy(), run
+
+
+def layouts(X, tmp_path):
+    """The same values in every memory layout that a user may have."""
+    mapped = np.memmap(tmp_path / "X", X.dtype, "w+", shape=X.shape)
+    mapped[:] = X
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    wide = np.zeros((len(X), 2 * X.shape[1]), X.dtype)
+    wide[:, ::2] = X
+    reverse = np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1]
+    offset = np.zeros((len(X), X.shape[1] + 3), X.dtype)
+    offset[:, 2:-1] = X
+    return {
+        "Fortran": np.asfortranarray(X),
+        "read-only": frozen,
+        "mapped": np.memmap(tmp_path / "X", X.dtype, "r", shape=X.shape),
+        "strided": wide[:, ::2],
+        "reversed": reverse,
+        "offset": offset[:, 2:-1],
+        "byte-swapped": X.astype(X.dtype.newbyteorder()),
+    }

@@ -1,0 +1,142 @@
+"""Rows that are mostly zeros: the same results as the oracle and the dense path, and when the path is taken."""
+
+import numpy as np
+import pytest
+import reference_net
+from runs import layouts, make_targets, train
+
+from fastnet import Network, Trainer
+from fastnet import rows as user_rows
+from fastnet.network import Preprocessing
+
+NETWORKS = [([60, 5], "softmax"), ([60, 10, 10], "softmax"), ([300, 70, 20, 3], "sigmoid"), ([2000, 25, 2], "identity")]
+SETTINGS = [
+    {"learning_rate": 0.05},
+    {"learning_rate": 0.005, "weight_decay": 0.01, "momentum": 0.9},
+    {"learning_rate": 0.005, "weight_decay": 0.01, "momentum": 0.9, "nesterov": True},
+]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+def sparse_matrix(rng, n, n_features, dtype=np.uint8, density=0.15):
+    values = rng.integers(1, 256, (n, n_features))
+    return np.where(rng.random((n, n_features)) < density, values, 0).astype(dtype)
+
+
+def centred(network, X, scale=1 / 255):
+    kind = "uint8" if X.dtype == np.uint8 else "float"
+    network.preprocessing = Preprocessing((X.mean(axis=0) * scale).astype(network.dtype), scale, kind)
+    return network
+
+
+@pytest.mark.parametrize(("sizes", "output"), NETWORKS)
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float64])
+def test_float64_epoch_equals_oracle(sizes, output, batch_size, dtype, rng):
+    settings = SETTINGS[batch_size % 3]
+    X = sparse_matrix(rng, 101, sizes[0], dtype)
+    X[5], X[:, 3] = 0, 0  # a row and a column without entries
+    y, order = make_targets(output, len(X), sizes[-1], rng), rng.permutation(len(X))
+    network = centred(Network(sizes, output=output, dtype="float64", seed=1), X)
+    params = [w.copy() for w in network.weights], [b.copy() for b in network.biases]
+    expected, hits = reference_net.train_epoch(
+        params,
+        reference_net.zero_velocity(params),
+        X,
+        y,
+        order,
+        batch_size,
+        activation="tanh",
+        output=output,
+        scale=1 / 255,
+        mean=network.preprocessing.mean,
+        **settings,
+    )
+    losses, found_hits, run = train(network, X, y, order, batch_size, **settings)
+    assert run.sparse
+    counts = np.minimum(batch_size, len(X) - np.arange(0, len(X), batch_size))
+    np.testing.assert_allclose(losses * counts, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal(found_hits, hits)
+    for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+@pytest.mark.parametrize("per_call", [1, 10**9])
+def test_threads_and_cuts_change_no_bit(n_threads, per_call, rng):
+    X, y, order = sparse_matrix(rng, 203, 90), rng.integers(0, 4, 203), rng.permutation(203)
+    one, many = (centred(Network([90, 70, 30, 4], seed=0), X) for _ in range(2))
+    train(one, X, y, order, 16, epochs=3, **SETTINGS[1])
+    train(many, X, y, order, 16, n_threads=n_threads, per_call=per_call, epochs=3, **SETTINGS[1])
+    np.testing.assert_array_equal(many.parameters, one.parameters)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_memory_layout_changes_no_bit(dtype, rng, tmp_path):
+    X, y, order = sparse_matrix(rng, 67, 37, dtype), rng.integers(0, 4, 67), rng.permutation(67)
+
+    def weights(X):
+        network = Network([37, 26, 4], seed=0)
+        X = network._check_inputs("X", X)
+        assert train(centred(network, X), X, y, order, 8, learning_rate=0.1)[2].sparse
+        return network.parameters
+
+    expected = weights(X)
+    for name, other in layouts(X, tmp_path).items():
+        np.testing.assert_array_equal(weights(other), expected, err_msg=name)
+
+
+def test_sparse_is_near_dense(rng, monkeypatch):
+    X, y, order = sparse_matrix(rng, 300, 200), rng.integers(0, 4, 300), rng.permutation(300)
+    sparse, dense = (centred(Network([200, 50, 4], seed=0), X) for _ in range(2))
+    assert train(sparse, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
+    monkeypatch.setattr(user_rows, "MAX_DENSITY", 0.0)
+    assert not train(dense, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
+    np.testing.assert_allclose(sparse.parameters, dense.parameters, rtol=1e-4, atol=1e-6)
+
+
+def is_sparse(X, scale=1.0, n_out=10):
+    mean = (X.mean(axis=0, dtype=np.float64) * scale).astype(np.float32)
+    return user_rows.sparse_rows(X, scale, mean, n_out) is not None
+
+
+def test_the_choice_follows_the_counted_zeros(rng, monkeypatch):
+    assert is_sparse(sparse_matrix(rng, 500, 100, density=0.15))
+    assert not is_sparse(sparse_matrix(rng, 500, 100, density=0.35))
+    assert not is_sparse(rng.standard_normal((500, 100)).astype(np.float32))
+    uneven = np.zeros((2000, 50), np.uint8)
+    uneven[1::2] = 1  # the rows that are looked at first are empty
+    assert not is_sparse(uneven)
+    monkeypatch.setattr(user_rows, "MAX_BYTES", 1000)
+    assert not is_sparse(sparse_matrix(rng, 500, 100, density=0.15))
+
+
+def test_a_large_mean_is_not_folded(rng):
+    """One column at a million: folded into the bias it would cost the other columns their digits."""
+    X = sparse_matrix(rng, 500, 100, np.float32)
+    assert is_sparse(X)
+    X[:, 7] = 1e6 + rng.random(500)
+    assert not is_sparse(X)
+    assert user_rows.sparse_rows(X, 1.0, np.zeros(100, np.float32), 10) is not None
+
+
+def test_entries_are_those_of_the_matrix(rng):
+    X = sparse_matrix(rng, 40, 700)
+    found = user_rows.sparse_rows(X, 1.0, np.zeros(700, np.float32), 300)
+    assert found.n_blocks == 2
+    again = np.zeros_like(X)
+    for row in range(len(X)):
+        begin, end = found.starts[row * 2], found.starts[row * 2 + 2]
+        assert (found.columns[begin : found.starts[row * 2 + 1]] < found.block).all()
+        again[row, found.columns[begin:end]] = found.values[begin:end]
+    np.testing.assert_array_equal(again, X)
+
+
+def test_the_history_names_the_path(rng):
+    y = rng.integers(0, 3, 200)
+    for X, expected in ((sparse_matrix(rng, 200, 50), "sparse"), (rng.standard_normal((200, 50)), "dense")):
+        assert Trainer(Network([50, 5, 3], seed=0)).fit(X, y, epochs=1).first_layer == expected
