@@ -222,7 +222,7 @@ def test_too_little_memory_is_one_line(monkeypatch):
 def test_warnings_are_one_line_and_name_the_flag():
     args = ["-W", "default", "-m", "fastnet", "train", "digits", "--batch-size", "2000", "--epochs", "1"]
     result = subprocess.run([sys.executable, *args], capture_output=True, text=True, check=False, timeout=250)
-    assert "warning: --batch-size=2000 is more than the 1077 samples: each epoch is one minibatch\n" in result.stderr
+    assert "warning: --batch-size=2000 is more than the 1079 samples: each epoch is one minibatch\n" in result.stderr
     assert result.returncode == 0
 
 

@@ -38,7 +38,7 @@ def test_digits_are_all_of_scikit_learns_split_once_and_for_all():
     X_all, y_all = original(return_X_y=True)
     rows = Counter((*pixels, label) for pixels, label in zip((X * 16).tolist(), y.tolist(), strict=True))
     assert rows == Counter((*pixels, label) for pixels, label in zip(X_all.tolist(), y_all.tolist(), strict=True))
-    assert (len(data.y_train), len(data.y_val), len(data.y_test)) == (1077, 360, 360)
+    assert (len(data.y_train), len(data.y_val), len(data.y_test)) == (1079, 359, 359)
     again = load_digits()
     np.testing.assert_array_equal(data.X_train, again.X_train)
     np.testing.assert_array_equal(data.y_test, again.y_test)
