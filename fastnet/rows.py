@@ -19,6 +19,9 @@ MAX_DENSITY = 0.25
 # Lists are made once per fit and kept beside the user's data; they may not grow larger than this.
 MAX_BYTES = 80 << 20
 
+# Values that are converted together where float64 is needed.
+_CHUNK = 1 << 17
+
 # Folding the mean into the bias loses digits if the mean is much larger than what is left after centring.
 _MAX_MEAN = 8.0
 
@@ -89,10 +92,8 @@ def _looks_sparse(rows: gather.Rows, n_samples: int) -> bool:
 
 def _mean_is_small(values: np.ndarray, size: int, scale: float, mean: np.ndarray) -> bool:
     """Whether no column's mean is large beside the spread of the entries after centring."""
-    if values.dtype == np.uint8:
-        squares = float(np.bincount(values, minlength=256) @ np.arange(256.0) ** 2)
-    else:
-        squares = float(np.square(values, dtype=np.float64).sum())
+    chunks = (values[start : start + _CHUNK].astype(np.float64) for start in range(0, len(values), _CHUNK))
+    squares = sum(float(chunk @ chunk) for chunk in chunks)
     squares *= scale**2 / size
     spread = squares - float(np.square(mean, dtype=np.float64).mean())
     return bool(np.square(mean, dtype=np.float64).max() <= _MAX_MEAN**2 * max(spread, 0.0))
