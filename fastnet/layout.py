@@ -1,4 +1,4 @@
-"""What lies where: the flat parameter vector, its packed twin, and the workspace of compiled passes.
+"""What lies where: the flat parameter vector, its packed twin, and the rows of padded matrices.
 
 A network's parameters are one vector: the weights of all layers, (n_in, n_out) row by row, then all biases. While
 compiled code trains or predicts it works on a packed copy (panels, padding: ``kernels/dense.py``).

@@ -51,7 +51,7 @@ def learning_rate(schedule: Schedule, base: float, epoch: int, epochs: int, loss
     0.25
     """
     if callable(schedule):
-        return check_number("schedule(epoch)", schedule(epoch), open_low=True)
+        return check_number(f"schedule({epoch})", schedule(epoch), open_low=True)
     if schedule == "halve":
         rises = sum(later > earlier for earlier, later in pairwise(losses))
         return max(base * 0.5**rises, min(base, HALVE_FLOOR))

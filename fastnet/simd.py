@@ -5,8 +5,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 
 * memory    ``pointer, pointer_to, shift, load, store, load_first, store_first, load_as, prefetch``
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
-* values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, square_root, polynomial``
-* bits      ``round_to_even, power_of_two, low_bits_as_exponent, add_exponent, exponent``
+* values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, polynomial, by_dtype``
+* bits      ``low_bits_as_exponent, add_exponent, exponent``
 * tiles     ``tile_zeros, tile_muladd, tile_store, tile_add, tile_sum, tile_scale_store, tile_scale_add``: a
             block of vectors that stays in registers
 
@@ -30,11 +30,6 @@ _INT32 = ir.IntType(32)
 _BITS = {types.float32: 32, types.float64: 64}
 _MANTISSA = {types.float32: 23, types.float64: 52}
 _BIAS = {types.float32: 127, types.float64: 1023}
-
-
-def lanes_of(dtype) -> int:
-    """Lanes of one vector register of a NumPy dtype (called from Python: layouts depend on it)."""
-    return VECTOR_BYTES // dtype.itemsize
 
 
 # -- types ---------------------------------------------------------------------------------------------
@@ -487,17 +482,6 @@ def copysign(typingctx, magnitude, sign):
 
 
 @intrinsic
-def square_root(typingctx, value):
-    """Square root, correctly rounded."""
-
-    def codegen(context, builder, sig, args):
-        vector = sig.return_type
-        return _call(builder, f"llvm.sqrt.{_suffix(vector)}", _llvm(vector), args[0])
-
-    return value(value), codegen
-
-
-@intrinsic
 def polynomial(typingctx, x, single, double):
     """Polynomial in ``x`` by Horner's rule; coefficients from the highest power down.
 
@@ -539,22 +523,10 @@ def _low_bits_as_exponent(builder, value, vector: VectorType):
     return builder.shl(builder.bitcast(value, _integers(vector)), _integer(vector, _MANTISSA[vector.dtype]))
 
 
-def _plus_magic(builder, value, vector: VectorType, extra: int = 0):
-    """Add 1.5 * 2**23 (2**52): the lowest bits of the sum are the whole number nearest to ``value + extra``."""
+def _plus_magic(builder, value, vector: VectorType):
+    """Add 1.5 * 2**23 (2**52): the lowest bits of the sum are the whole number nearest to ``value``."""
     # No conversion to integers: AVX2 has none for float64 and would do them lane by lane.
-    return builder.fadd(value, _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype] + extra))
-
-
-@intrinsic
-def power_of_two(typingctx, exponent):
-    """2**n for lanes that hold whole numbers n in the range of normal results (-126 to 127, -1022 to 1023)."""
-
-    def codegen(context, builder, sig, args):
-        vector = sig.return_type
-        biased = _plus_magic(builder, args[0], vector, _BIAS[vector.dtype])
-        return builder.bitcast(_low_bits_as_exponent(builder, biased, vector), _llvm(vector))
-
-    return exponent(exponent), codegen
+    return builder.fadd(value, _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype]))
 
 
 @intrinsic
@@ -579,18 +551,6 @@ def add_exponent(typingctx, value, n):
         return builder.bitcast(builder.add(builder.bitcast(value, _integers(vector)), raised), _llvm(vector))
 
     return n(value, n), codegen
-
-
-@intrinsic
-def round_to_even(typingctx, value):
-    """Nearest whole number for lanes below 2**22 (2**51) in magnitude, as the magic-number addition gives it."""
-
-    def codegen(context, builder, sig, args):
-        vector = sig.return_type
-        magic = _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype])
-        return builder.fsub(builder.fadd(args[0], magic), magic)
-
-    return value(value), codegen
 
 
 @intrinsic

@@ -276,7 +276,7 @@ def assert_sigmoid_cross_entropy(z, t, scale=1.0):
     assert_close(losses, loss.astype(np.float64), (loss_bound * unit(z.dtype) + tiny).astype(np.float64))
     assert_close(dz, gradient * scale, gradient_bound * unit(z.dtype) * scale + tiny)
     assert (losses >= 0).all()
-    assert hits.tolist() == ((z > 0) == t).all(axis=1).astype(int).tolist()
+    assert hits.tolist() == ((z > 0) == (t > 0.5)).all(axis=1).astype(int).tolist()
 
 
 @pytest.mark.parametrize("n_classes", logits.CLASSES)
@@ -334,6 +334,13 @@ def test_extreme_logits_of_one_output(dtype, z, t, loss, gradient):
     assert dz[0, 0] == pytest.approx(gradient, rel=6 * unit(dtype), abs=0)
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_soft_target_is_hit_on_its_side_of_a_half(dtype):
+    z = np.array([[2, -2, 1], [2, 2, 1], [-2, -2, 1], [0, -2, 1]], dtype)
+    t = np.array([[0.9, 0.1, 0.6]] * 3 + [[0.5, 0.1, 0.6]], dtype)
+    assert run(run_sigmoid, z, t)[2].tolist() == [1, 0, 0, 1]
+
+
 # -- squared error -------------------------------------------------------------------------------------
 
 
@@ -356,3 +363,12 @@ def test_squared_error_beyond_float32(dtype):
     losses, dz, _ = run(run_squared, np.array([[1e30, 3.0]], dtype), [[0, 1]])
     assert losses[0] == pytest.approx(5e59, rel=1e-6)
     assert dz[0].tolist() == [float(dtype.type(1e30)), 2.0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_loss_of_an_error_beyond_the_dtype(dtype):
+    z = np.array([[3e38, 1.0]], dtype)
+    losses, dz, _ = run(run_squared, z, np.array([[-3e38, 1.0]], dtype))
+    assert losses[0] == pytest.approx(2 * float(z[0, 0]) ** 2, rel=1e-15)
+    with np.errstate(over="ignore"):
+        assert dz[0].tolist() == [2 * z[0, 0], 0.0]

@@ -93,7 +93,7 @@ def sigmoid_cross_entropy_row(z, dz, n_classes, t, scale):
     """One row: writes ``dz`` (may be ``z``), returns its loss (float64) and whether every label is predicted right.
 
     loss = max(z, 0) - z t + log(1 + exp(-|z|)), the form of https://www.tensorflow.org/api_docs/python/tf/nn
-    ``sigmoid_cross_entropy_with_logits``; targets ``t`` (C,) are not padded.
+    ``sigmoid_cross_entropy_with_logits``; targets ``t`` (C,) are not padded. A label is 1 if its target is above 0.5.
     """
     loss, wrong = 0.0, 0
     for j in range(0, n_classes, lanes(z)):
@@ -103,7 +103,8 @@ def sigmoid_cross_entropy_row(z, dz, n_classes, t, scale):
         e = exp_core(-absolute(logit))
         each = linear + widen(log1p_core(e))
         loss += reduce_add(select(inside, each, 0.0))
-        miss = select(select(logit > 0.0, splat(z, 1.0), 0.0) == target, splat(z, 0.0), 1.0)
+        said, meant = select(logit > 0.0, splat(z, 1.0), 0.0), select(target > 0.5, splat(z, 1.0), 0.0)
+        miss = select(said == meant, splat(z, 0.0), 1.0)
         wrong += int(reduce_add(select(inside, miss, 0.0)))
         likely, unlikely = 1.0 / (1.0 + e), e / (1.0 + e)
         p, q = select(logit > 0.0, likely, unlikely), select(logit > 0.0, unlikely, likely)

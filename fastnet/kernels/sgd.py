@@ -16,7 +16,7 @@ from ..simd import lanes, load, load_first, muladd, pointer, pointer_to, store, 
 
 
 class Sgd(NamedTuple):
-    """Settings and state of the optimizer, as compiled code takes them; scalars have the network's dtype."""
+    """Settings and state of the optimizer, as compiled code takes them; scalars are Python floats."""
 
     learning_rate: Any
     momentum: Any

@@ -21,7 +21,8 @@ def squared_error_row(z, dz, n_outputs, t, scale):
     loss = 0.0
     for j in range(0, n_outputs, lanes(z)):
         inside = lane_index(z) < n_outputs - j
-        error = select(inside, load(z, j) - load_targets(t, j, n_outputs), 0.0)
-        loss += reduce_add(widen(error) * widen(error)) / 2
-        store(dz, j, error * scale)
+        value, target = load(z, j), load_targets(t, j, n_outputs)
+        error = select(inside, widen(value) - widen(target), 0.0)
+        loss += reduce_add(error * error) / 2
+        store(dz, j, select(inside, value - target, 0.0) * scale)
     return loss
