@@ -10,9 +10,13 @@ because Numba itself does not notice when a callee in another file changes (numb
 
 import hashlib
 import os
+import re
+import shutil
 import stat
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -48,8 +52,10 @@ def _has(feature: str, *cpus: str) -> bool:
 
 def _vector_bytes() -> int:
     """Bytes in one vector register of the target: 64, 32 or 16 (FASTNET_VECTOR_BYTES overrides)."""
-    if "FASTNET_VECTOR_BYTES" in os.environ:
-        return int(os.environ["FASTNET_VECTOR_BYTES"])
+    if found := os.environ.get("FASTNET_VECTOR_BYTES"):
+        if found not in ("16", "32", "64"):
+            raise ValueError(f"FASTNET_VECTOR_BYTES must be 16, 32 or 64, got {found!r}")
+        return int(found)
     if _has("avx512f", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "znver4"):
         return 64
     return 32 if _has("avx2", "haswell", "broadwell", "skylake", "znver1", "znver2", "znver3") else 16
@@ -199,6 +205,8 @@ def _part(function: Callable, **options) -> Callable:
 
 # -- cache ---------------------------------------------------------------------------------------------
 
+_KEPT_DAYS = 30  # that a folder of kernels stays after its last use
+
 
 @cache
 def _digest() -> str:
@@ -220,10 +228,12 @@ def cache_folder() -> Path | None:
     ``FASTNET_CACHE_DIR`` names another place. Cached code runs unchecked, so the folder must be the user's own.
     """
     root = os.environ.get("FASTNET_CACHE_DIR") or config.CACHE_DIR or _user_cache()
-    folder = Path(root) / "fastnet-kernels" / _digest()
+    parent = Path(root) / "fastnet-kernels"
+    folder = parent / _digest()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_private(folder)
+        for path in (parent, folder):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_private(path)
     except OSError as error:
         warnings.warn(
             f"fastnet compiles its kernels anew in this process, because they can't be cached: {error}. "
@@ -232,6 +242,7 @@ def cache_folder() -> Path | None:
             stacklevel=2,
         )
         return None
+    _remove_unused(parent, folder)
     return folder
 
 
@@ -249,6 +260,20 @@ def _check_private(folder: Path) -> None:
             raise PermissionError(f"{folder} is not a folder that you alone can write to")
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder} is not writable")
+
+
+def _remove_unused(parent: Path, used: Path) -> None:
+    """Mark the folder in use; remove those of other sources, versions or CPUs that were not used for long."""
+    with suppress(OSError):
+        os.utime(used)
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name == used.name or not re.fullmatch("[0-9a-f]{16}", entry.name):
+                continue
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode) and found.st_mtime < time.time() - _KEPT_DAYS * 86400:
+                    shutil.rmtree(entry.path, ignore_errors=True)  # follows no symbolic links either
 
 
 class _Locator(_CacheLocator):

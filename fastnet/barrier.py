@@ -4,6 +4,7 @@ Each thread owns one cache line of a small int64 array and counts its arrivals t
 threads yield the processor after a while, so that a third busy process slows them down but never stalls them.
 """
 
+import os
 import platform
 
 import numpy as np
@@ -18,7 +19,7 @@ from .simd import pointer
 LINE = 8  # int64 words in a cache line
 SPINS = 2000  # about 10 µs on a 3 GHz CPU, several times what two healthy threads wait
 
-sched_yield = types.ExternalFunction("sched_yield", types.int32())
+yield_processor = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
 def arrivals(n_threads: int) -> np.ndarray:
@@ -72,4 +73,4 @@ def wait(words, thread, n_threads):
             if spins < SPINS:
                 _pause()
             else:
-                sched_yield()
+                yield_processor()

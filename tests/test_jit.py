@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastnet.kernels import dense
 
 PACKAGE = Path(_jit.__file__).parent
 USE = "import numpy as np, fastnet; print(fastnet.functional.relu(np.array([-1.0, 2.0])).tolist())"
+FOLDER = "import fastnet._jit as j; print(j.cache_folder())"
 
 
 def run(code, cache, package=PACKAGE.parent, **environment):
@@ -39,6 +41,19 @@ def test_vector_bytes_follow_the_cpu():
     code = "import fastnet._jit as j; print(j.VECTOR_BYTES)"
     for cpu, expected in (("haswell", "32"), ("nehalem", "16"), ("skylake-avx512", "64")):
         assert run(code, "/nowhere", NUMBA_CPU_NAME=cpu, NUMBA_CPU_FEATURES="")[0] == expected
+
+
+def test_vector_bytes_can_be_chosen(monkeypatch):
+    for n_bytes in (16, 32, 64):
+        monkeypatch.setenv("FASTNET_VECTOR_BYTES", str(n_bytes))
+        assert _jit._vector_bytes() == n_bytes
+
+
+@pytest.mark.parametrize("found", ["24", "wide", "0", "-16", "128", "32.0"])
+def test_other_vector_bytes_are_refused(monkeypatch, found):
+    monkeypatch.setenv("FASTNET_VECTOR_BYTES", found)
+    with pytest.raises(ValueError, match=f"^FASTNET_VECTOR_BYTES must be 16, 32 or 64, got '{found}'$"):
+        _jit._vector_bytes()
 
 
 def test_a_second_process_uses_the_cache(tmp_path):
@@ -76,14 +91,64 @@ def test_a_damaged_cache_heals_itself(tmp_path, pattern, keep):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="ownership and modes are POSIX")
-def test_a_folder_that_others_can_write_is_not_used(tmp_path):
-    code = "import fastnet._jit as j; print(j.cache_folder())"
-    folder = Path(run(code, tmp_path)[0])
-    folder.chmod(0o777)
+@pytest.mark.parametrize("which", ["folder", "parent"])
+def test_a_folder_that_others_can_write_is_not_used(tmp_path, which):
+    folder = Path(run(FOLDER, tmp_path)[0])
+    assert folder.parent == tmp_path / "fastnet-kernels"
+    assert [path.stat().st_mode & 0o777 for path in (folder.parent, folder)] == [0o700, 0o700]
+    (folder if which == "folder" else folder.parent).chmod(0o777)
     out, err = run(USE, tmp_path)
     assert out == "[0.0, 2.0]"
     assert "is not a folder that you alone can write to" in err
     assert not kernels_in(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ownership and modes are POSIX")
+def test_a_parent_that_is_a_link_is_not_used(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "fastnet-kernels").symlink_to(tmp_path / "elsewhere")
+    out, err = run(FOLDER, tmp_path)
+    assert out == "None"
+    assert "fastnet-kernels is not a folder that you alone can write to" in err
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_kernels_that_nobody_used_for_a_month_are_removed(tmp_path):
+    used = Path(run(FOLDER, tmp_path)[0])
+    others = [used.with_name(name) for name in ("0" * 16, "1" * 16, "mine")]
+    for folder in others:
+        folder.mkdir()
+        (folder / "kernel.nbc").write_text("")
+    for folder, days in zip((used, *others), (40, 31, 29, 40), strict=True):
+        age(folder, days)
+    assert Path(run(FOLDER, tmp_path)[0]) == used
+    assert [folder.exists() for folder in (used, *others)] == [True, False, True, True]
+    assert used.stat().st_mtime > time.time() - 3600, "a use counts"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links")
+def test_removal_follows_no_links(tmp_path):
+    used = Path(run(FOLDER, tmp_path)[0])
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "kept").write_text("")
+    used.with_name("0" * 16).symlink_to(target)
+    old = used.with_name("1" * 16)
+    old.mkdir()
+    (old / "link").symlink_to(target)
+    for folder in (target, old):
+        age(folder, 40)
+    os.utime(used.with_name("0" * 16), (0, 0), follow_symlinks=False)
+    run(FOLDER, tmp_path)
+    assert (target / "kept").exists()
+    assert used.with_name("0" * 16).is_symlink()
+    assert not old.exists()
+
+
+def age(folder, days):
+    """Make a folder look as if it was last used that many days ago."""
+    then = time.time() - days * 86400
+    os.utime(folder, (then, then))
 
 
 def test_without_a_folder_everything_still_works(tmp_path):
