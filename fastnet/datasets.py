@@ -232,20 +232,20 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     Each of these places may hold a folder ``mnist`` with the four files, ``.gz`` or unpacked; the first that
     does is read:
 
-    1. `data_dir`; when it is given, nothing else is looked at,
-    2. the environment variable ``FASTNET_DATA``,
+    1. `data_dir`, if it is given,
+    2. the environment variable ``FASTNET_DATA``, if it is set,
     3. ``data`` in the checkout that fastnet is imported from, if it is one,
     4. the user's cache folder (`pooch.os_cache`).
 
-    A download goes to 3 or, without a checkout, to 4; never to a folder that you name. The content of every
-    file is compared with its SHA-256.
+    If 1 or 2 holds some of the files but not all, that is an error. A download goes to 3 or, without a checkout,
+    to 4; never to a folder that you name. The content of every file is compared with its SHA-256.
 
     Parameters
     ----------
     data_dir : str or os.PathLike, optional
         The folder that holds ``mnist``.
     download : bool, default True
-        Whether to download the files (11.6 MB) when they are found nowhere and `data_dir` is not given.
+        Whether to download the files (11.6 MB) when they are found nowhere.
 
     Returns
     -------
@@ -256,11 +256,13 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     Raises
     ------
     FileNotFoundError
-        If files are missing and may not be downloaded. The message names them and the folder.
+        If files are missing and may not be downloaded, or if a folder that you name lacks some of them. The
+        message names the files and every folder that was searched.
     FormatError
         If a file does not hold MNIST.
     DownloadError
-        If no mirror serves a file. The message gives each mirror's reason, and how to place files by hand.
+        If no mirror serves a file. The message gives each mirror's reason, every folder that was searched,
+        and how to place files by hand.
     TypeError
         If an argument has the wrong type.
 
@@ -306,11 +308,11 @@ def _labelled(
 
 def _find_mnist(data_dir: Path | None, download: bool) -> list[Path]:
     """Return the paths of the four files, all in one folder; download them if that is allowed."""
-    if data_dir is not None:
-        return _all_files(data_dir / "mnist")
-    searched = []
+    named = [data_dir] if data_dir is not None else []
     if os.environ.get("FASTNET_DATA"):
-        folder = as_path("FASTNET_DATA", os.environ["FASTNET_DATA"]) / "mnist"
+        named.append(as_path("FASTNET_DATA", os.environ["FASTNET_DATA"]))
+    searched = []
+    for folder in (place / "mnist" for place in named):
         if _files(folder):  # a half-filled folder is an error, not a reason to look elsewhere
             return _all_files(folder)
         searched.append(folder)
@@ -318,11 +320,11 @@ def _find_mnist(data_dir: Path | None, download: bool) -> list[Path]:
         if len(_files(folder)) == len(_MNIST_FILES):
             return _all_files(folder)
         searched.append(folder)
-    if download:
-        target = next(_own_folders())
-        _download(target)
-        return _all_files(target)
-    raise _not_found(searched)
+    if not download:
+        raise _not_found(searched)
+    target = next(_own_folders())
+    _download(target, searched)
+    return _all_files(target)
 
 
 def _own_folders() -> Iterator[Path]:
@@ -349,12 +351,15 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _not_found(folders: list[Path]) -> FileNotFoundError:
-    lines = ["MNIST files are missing:"]
+    return FileNotFoundError("\n".join(["MNIST files are missing:", *_lacks(folders), _by_hand(folders[0])]))
+
+
+def _lacks(folders: list[Path]) -> Iterator[str]:
+    """Yield a line for each folder that says which files are not there."""
     for folder in folders:
         files = _files(folder)
         missing = ", ".join(file.name for file in _MNIST_FILES if file.name not in files)
-        lines.append(f"  {folder} lacks {missing}")
-    return FileNotFoundError("\n".join([*lines, _by_hand(folders[0])]))
+        yield f"  {folder} lacks {missing}"
 
 
 def _by_hand(folder: Path) -> str:
@@ -365,17 +370,17 @@ def _by_hand(folder: Path) -> str:
     )
 
 
-def _download(folder: Path) -> None:
+def _download(folder: Path, searched: list[Path]) -> None:
     """Download what `folder` lacks. A file gets its name only when it is complete and verified."""
     import pooch
 
     missing = [file for file in _MNIST_FILES if file.name not in _files(folder)]
     pooch.get_logger().info("MNIST: downloading %d of 4 files (11.6 MB) to '%s'.", len(missing), folder)
     for file in missing:
-        _download_file(file, folder)
+        _download_file(file, folder, searched)
 
 
-def _download_file(file: _MnistFile, folder: Path) -> None:
+def _download_file(file: _MnistFile, folder: Path, searched: list[Path]) -> None:
     """Try the mirrors in turn."""
     import pooch
 
@@ -388,7 +393,8 @@ def _download_file(file: _MnistFile, folder: Path) -> None:
         except (OSError, ValueError) as error:  # the network's or the disk's; a wrong checksum
             reasons.append(f"  {url}: {type(error).__name__}: {error}")
             pooch.get_logger().warning("Failed, %s", reasons[-1].strip())
-    raise DownloadError("\n".join([f"MNIST: no mirror serves {file.name}.gz:", *reasons, _by_hand(folder)]))
+    title = f"MNIST: no mirror serves {file.name}.gz:"
+    raise DownloadError("\n".join([title, *reasons, "Searched before:", *_lacks(searched), _by_hand(folder)]))
 
 
 def _fetch(url: str, output_file: str, pooch: Any) -> None:

@@ -218,15 +218,14 @@ def test_places_are_searched_in_order(world, monkeypatch):
     monkeypatch.setattr(
         fastnet.datasets, "read_idx", lambda path, **options: read.append(path) or original(path, **options)
     )
-    load_mnist(places[0])
-    for folder in places[1:]:
-        load_mnist()
+    for folder in places:
+        load_mnist(places[0])
         for path in (folder / "mnist").iterdir():
             path.unlink()
     assert [path.parent.parent for path in read[::4]] == places
     with pytest.raises(FileNotFoundError) as caught:
-        load_mnist(download=False)
-    for folder in places[1:]:
+        load_mnist(places[0], download=False)
+    for folder in places:
         assert f"{folder / 'mnist'} lacks {', '.join(NAMES)}" in str(caught.value)
 
 
@@ -238,12 +237,18 @@ def test_checkout_counts_only_if_it_is_fastnets(world):
         load_mnist(download=False)
 
 
-def test_named_folder_without_the_files_is_an_error_though_other_places_have_them(world):
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_named_folder_without_the_files_leaves_it_to_the_other_places(world, monkeypatch, by_variable, exists):
+    mine = world / "mine"
+    if exists:
+        mine.mkdir()
+    monkeypatch.setenv("FASTNET_DATA", str(mine) if by_variable else "")
+    with pytest.raises(FileNotFoundError, match=re.escape(f"into {mine / 'mnist'};")):
+        load_mnist(None if by_variable else mine, download=False)
     place(world / "cache" / "fastnet")
-    (world / "mine").mkdir()
-    with pytest.raises(FileNotFoundError, match=re.escape(f"put {NAMES[0]}.gz")):
-        load_mnist(world / "mine")
-    assert not any((world / "mine").iterdir())
+    assert load_mnist(None if by_variable else mine).y_train.tolist() == [3, 1, 4, 1, 5]
+    assert not mine.exists() or not any(mine.iterdir())
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
@@ -373,20 +378,21 @@ def test_download_completes_our_own_half_filled_folder(world, serve):
 def test_download_never_writes_to_a_folder_that_the_user_names(world, serve, monkeypatch):
     asked = serve(good)
     (world / "mine").mkdir()
-    with pytest.raises(FileNotFoundError):
-        load_mnist(world / "mine", download=True)
-    assert not asked
     monkeypatch.setenv("FASTNET_DATA", str(world / "mine"))
-    load_mnist()
-    assert asked
+    load_mnist(world / "mine")
+    assert len(asked) == 4
     assert not any((world / "mine").iterdir())
 
 
 def test_failed_download_lists_every_address_and_reason_and_the_way_by_hand(world, serve):
     serve(not_found, web_page, cut)
     with pytest.raises(DownloadError) as caught:
-        load_mnist()
-    title, *reasons, by_hand = str(caught.value).splitlines()
+        load_mnist(world / "mine")
+    title, *lines, by_hand = str(caught.value).splitlines()
+    reasons, searched = lines[:3], lines[4:]
+    assert lines[3] == "Searched before:"
+    places = world / "mine", world / "checkout" / "data", world / "cache" / "fastnet"
+    assert searched == [f"  {folder / 'mnist'} lacks {', '.join(NAMES)}" for folder in places]
     assert title == f"MNIST: no mirror serves {NAMES[0]}.gz:"
     for reason, mirror, words in zip(
         reasons,
