@@ -17,7 +17,8 @@ class State:
     Attributes
     ----------
     network : Network
-        Its weights are those of the last whole epoch.
+        Its weights are those of the last whole epoch. What is written to `state.network.parameters` during a
+        fit is lost at the end of the next epoch: compiled code trains a copy of its own.
     epoch, epochs : int
         Epochs finished, and how many there will be.
     minibatch, minibatches : int
