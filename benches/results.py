@@ -24,15 +24,21 @@ def duration(seconds):
 
 
 def table(benchmarks):
-    """Median, spread and ratio of each bench; the ratio is to fastnet's row of the same group."""
+    """Median, spread and ratio of each bench; the ratio is to fastnet's row of the same group.
+
+    Benches that train have a column for the accuracy on the test set that they reached.
+    """
     ours = next((b["stats"]["median"] for b in benchmarks if b["name"].endswith("-fastnet]")), None)
-    columns = ["", "median", "min, max"] + ["times as long"] * (ours is not None)
+    accurate = any("test_accuracy" in b["extra_info"] for b in benchmarks)
+    columns = ["", "median", "min, max"] + ["times as long"] * (ours is not None) + ["test accuracy"] * accurate
     lines = [row(columns), row(["---", *["---:"] * (len(columns) - 1)])]
     for bench in benchmarks:
         stats = bench["stats"]
         ratio = [f"{stats['median'] / ours:.2f}"] if ours else []
         spread = f"{duration(stats['min'])}, {duration(stats['max'])}"
-        lines.append(row([bench["name"].removeprefix("test_"), duration(stats["median"]), spread, *ratio]))
+        found = bench["extra_info"].get("test_accuracy")
+        accuracy = ["" if found is None else f"{100 * found:.2f} %"] * accurate
+        lines.append(row([bench["name"].removeprefix("test_"), duration(stats["median"]), spread, *ratio, *accuracy]))
     return "\n".join(lines)
 
 
