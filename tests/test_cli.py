@@ -189,10 +189,24 @@ def test_an_unknown_command_is_a_usage_error():
 
 
 def test_missing_data_are_a_data_error(tmp_path):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"one of four")
     result = invoke("train", "mnist", "--data-dir", str(tmp_path))
     assert result.exit_code == cli.DATA
     assert "error: MNIST files are missing:" in result.stderr
-    assert str(tmp_path) in result.stderr
+    assert f"{tmp_path / 'mnist'} lacks train-labels-idx1-ubyte, " in result.stderr
+
+
+def test_a_failed_download_is_a_data_error_that_lists_the_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "_CHECKOUT", tmp_path / "none")
+    monkeypatch.setattr(datasets, "_MIRRORS", ())
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setenv("FASTNET_DATA", str(tmp_path / "variable"))
+    result = invoke("train", "mnist", "--data-dir", str(tmp_path / "argument"))
+    assert result.exit_code == cli.DATA
+    assert "error: MNIST: no mirror serves train-images-idx3-ubyte.gz:" in result.stderr
+    for place in ("argument", "variable", "cache"):
+        assert f"{tmp_path / place / 'mnist'} lacks " in result.stderr
 
 
 @pytest.mark.parametrize("error", [FormatError("byte 3"), DownloadError("no mirror"), PermissionError(13, "denied")])
