@@ -1,6 +1,7 @@
 """Threads that each run one compiled, GIL-free function at the same time."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,12 +9,42 @@ from typing import Any
 
 Together = Callable[..., None]
 
+_START_SECONDS = 30.0
+
 
 def available_cpus() -> int:
     """Number of CPUs that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class _OneBlasThread:
+    """Holds the thread pools of other libraries to one thread while anybody wants it.
+
+    The limit is one of the whole process: the first who comes sets it, the last who leaves lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._limits = threadpool_limits(1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
 
 
 @contextmanager
@@ -26,9 +57,12 @@ def crew(n_threads: int) -> Iterator[Together]:
     if n_threads == 1:
         yield lambda function, *args: function(*args, 0, 1)
         return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
+    with _one_blas_thread, ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
+        # All threads exist before the first waits at a barrier, where it would wait for ever for one that can't start.
+        started = threading.Barrier(n_threads + 1)
+        for _ in range(n_threads):
+            pool.submit(started.wait, _START_SECONDS)
+        started.wait(_START_SECONDS)
 
         def lead(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
             others = [pool.submit(function, *args, thread, n_threads) for thread in range(1, n_threads)]
@@ -42,7 +76,17 @@ def crew(n_threads: int) -> Iterator[Together]:
             try:
                 pool.submit(lead, function, args).result()
             except BaseException:
-                pool.shutdown()
+                _shut_down(pool)
                 raise
 
         yield run
+
+
+def _shut_down(pool: ThreadPoolExecutor) -> None:
+    """Wait for all threads, whatever happens: they are still writing."""
+    while True:
+        try:
+            pool.shutdown()
+        except KeyboardInterrupt:
+            continue
+        return

@@ -70,10 +70,16 @@ class _Function(Callback):
         return self._function(state)
 
 
-def as_callbacks(callbacks: Iterable[Any]) -> list[Any]:
-    """Return callbacks as objects that have all methods."""
+def as_callbacks(callbacks: Any) -> list[Any]:
+    """Return callbacks (one, or several) as objects that have all methods."""
+    if isinstance(callbacks, Callback) or (callable(callbacks) and not isinstance(callbacks, Iterable)):
+        callbacks = (callbacks,)
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be callbacks or functions of the state, got {type(callbacks).__name__}")
     found = []
     for number, callback in enumerate(callbacks):
+        if isinstance(callback, type):
+            raise TypeError(f"callbacks[{number}] is the class {callback.__name__}; pass an instance")
         if not isinstance(callback, Callback) and not callable(callback):
             raise TypeError(
                 f"callbacks[{number}] must be a fastnet.Callback or a function of the state, "

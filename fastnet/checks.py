@@ -29,7 +29,10 @@ def check_number(name: str, value: Any, *, low: float = 0.0, high: float = math.
     """Return ``value`` as a finite float within [low, high), or (low, high), or refuse it."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {_kind(value)} {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or number < low or (open_low and number == low) or number >= high:
         bracket = "(" if open_low else "["
         raise ValueError(f"{name} must be a finite number in {bracket}{low:g}, {high:g}), got {number!r}")
@@ -52,8 +55,8 @@ def check_flag(name: str, value: Any) -> bool:
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return ``value`` if it is one of ``choices``, or refuse it, with the nearest name."""
-    if value in choices:
-        return str(value)
+    if isinstance(value, str) and value in choices:
+        return value
     from difflib import get_close_matches
 
     near = get_close_matches(value, choices, 1) if isinstance(value, str) else []
@@ -68,7 +71,7 @@ def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: 
     """
     array = check_array(name, value)
     if array.ndim != 2:
-        hint = ""
+        hint = f" Flatten the samples: {name}.reshape(len({name}), -1)." if array.ndim > 2 else ""
         if array.ndim == 1:
             hint = f" Reshape your data: {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) one feature."
         raise ValueError(f"{name} must have 2 dimensions (n_samples, n_features), got shape {array.shape}.{hint}")
@@ -81,14 +84,7 @@ def check_matrix(name: str, value: Any, *, n_columns: int | None = None, empty: 
 
 def check_array(name: str, value: Any) -> np.ndarray:
     """Return a numeric array of any shape in native byte order, aligned and of a dtype that kernels read."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array; fill the masked values first ({name}.filled(...))")
-    if hasattr(value, "tocsr"):
-        raise TypeError(f"{name} is a sparse {_kind(value)}; dense data are needed ({name}.toarray())")
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} can't be made an array: {error}") from None
+    array = _plain_array(name, value)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
     if array.dtype.kind == "O":
@@ -142,24 +138,46 @@ def _refuse_not_finite(
 
 def check_labels(name: str, value: Any, n_classes: int, n_samples: int | None = None) -> np.ndarray:
     """Return class indices as a private int32 vector, or refuse them."""
-    labels = np.asarray(value)
+    labels = _plain_array(name, value)
     if labels.ndim != 1:
-        raise ValueError(f"{name} must have 1 dimension (class indices, one a sample), got shape {labels.shape}")
+        hint = ""
+        if labels.ndim == 2:
+            hint = f" Use {name}.ravel()." if labels.shape[1] == 1 else f" From one-hot rows: {name}.argmax(axis=1)."
+        raise ValueError(f"{name} must have 1 dimension (class indices, one a sample), got shape {labels.shape}.{hint}")
     if n_samples is not None and len(labels) != n_samples:
-        raise ValueError(f"{name} has {len(labels)} labels, but there are {n_samples} samples in X")
-    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
-        hint = f" Use {name}.astype(int)."
-        raise TypeError(f"{name} must hold integer class indices, got dtype {labels.dtype}.{hint}")
+        raise ValueError(f"{name} has {len(labels)} labels, but there are {n_samples} samples")
+    if labels.dtype.kind == "b":
+        labels = labels.astype(np.uint8)
     if labels.dtype.kind not in "ui":
-        raise TypeError(f"{name} must hold integer class indices, got dtype {labels.dtype}")
+        raise TypeError(f"{name} must hold integer class indices, got dtype {labels.dtype}.{_label_hint(name, labels)}")
     bad = (labels < 0) | (labels >= n_classes)
     if bad.any():
         first = int(np.argmax(bad))
         raise ValueError(
             f"{name}: label {labels[first]} at index {first} is outside [0, {n_classes}) "
-            f"({int(bad.sum())} labels out of range, min {labels.min()}, max {labels.max()})"
+            f"({int(bad.sum())} out of range, min {labels.min()}, max {labels.max()})"
         )
     return labels.astype(np.int32)
+
+
+def _label_hint(name: str, labels: np.ndarray) -> str:
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
+        return f" Use {name}.astype(int)."
+    if labels.dtype.kind in "USO":
+        return f" classes, indices = np.unique({name}, return_inverse=True) gives indices."
+    return ""
+
+
+def _plain_array(name: str, value: Any) -> np.ndarray:
+    """Return an array, but refuse the kinds that NumPy would quietly misread."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill the masked values first ({name}.filled(...))")
+    if hasattr(value, "tocsr"):
+        raise TypeError(f"{name} is a sparse {_kind(value)}; dense data are needed ({name}.toarray())")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be made an array: {error}") from None
 
 
 def check_targets(
@@ -172,7 +190,7 @@ def check_targets(
     if array.ndim != 2 or array.shape[1] != n_outputs:
         raise ValueError(f"{name} must have shape (n_samples, {n_outputs}), got shape {np.shape(value)}")
     if n_samples is not None and len(array) != n_samples:
-        raise ValueError(f"{name} has {len(array)} rows, but there are {n_samples} samples in X")
+        raise ValueError(f"{name} has {len(array)} rows, but there are {n_samples} samples")
     check_finite(name, array, dtype)
     return np.array(array, dtype=dtype, order="C")
 
@@ -189,7 +207,7 @@ def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
     """Return sample weights as a float64 vector, or refuse them; None gives an empty vector."""
     if value is None:
         return np.zeros(0)
-    weights = np.asarray(value, dtype=np.float64)
+    weights = check_array(name, value).astype(np.float64)
     if weights.shape != (n_samples,):
         raise ValueError(f"{name} must have shape ({n_samples},), one weight a sample, got shape {weights.shape}")
     check_finite(name, weights)
@@ -198,6 +216,10 @@ def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
         raise ValueError(f"{name} must not be negative, got {weights[first]:g} at index {first}")
     if not weights.any():
         raise ValueError(f"{name} must hold at least one weight above zero, got zeros only")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise ValueError(f"{name} must have a finite sum, got a largest weight of {weights.max():g}")
     return weights
 
 

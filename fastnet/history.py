@@ -1,11 +1,11 @@
 """What happened in a fit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """What happened in a fit: arrays with one entry an epoch.
 
@@ -51,10 +51,8 @@ class History:
     def __repr__(self) -> str:
         if not len(self):
             return "History(0 epochs)"
-        return (
-            f"History({len(self)} epochs, loss {self.loss[-1]:.4f}, accuracy {self.accuracy[-1]:.4f}, "
-            f"{self.seconds.sum():.2f} s)"
-        )
+        accuracy = "" if np.isnan(self.accuracy[-1]) else f"accuracy {self.accuracy[-1]:.4f}, "
+        return f"History({len(self)} epochs, loss {self.loss[-1]:.4g}, {accuracy}{self.seconds.sum():.2f} s)"
 
 
-METRICS = tuple(History.__dataclass_fields__)[:8]
+METRICS = tuple(field.name for field in fields(History) if field.type is np.ndarray)

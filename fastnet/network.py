@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from . import checks, functional, layers, passes
 from ._parallel import available_cpus, crew
+from .exceptions import DivergenceError
 from .kernels import activations, gather
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters
 from .rows import dense_rows
@@ -37,7 +38,7 @@ class Gradients(NamedTuple):
     biases: list[np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preprocessing:
     """What is done to a row before the first layer: ``row * scale - mean``.
 
@@ -48,6 +49,19 @@ class Preprocessing:
     mean: np.ndarray
     scale: float
     kind: str
+
+    def __repr__(self) -> str:
+        return f"Preprocessing(mean of {len(self.mean)} features, scale {self.scale:.4g} of {self.kind} data)"
+
+
+class _Views(list[np.ndarray]):
+    """Views of a flat vector, one a layer; assigning to one copies into it."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        view, array = self[index], np.asarray(value)
+        if isinstance(index, slice) or array.shape != view.shape:
+            raise ValueError(f"expected one array of shape {np.shape(view)}, got shape {array.shape}")
+        view[...] = array
 
 
 class Network:
@@ -66,17 +80,6 @@ class Network:
         Of parameters and arithmetic.
     seed : int, numpy.random.Generator or None, default=None
         Where the initial weights come from.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (n_parameters,)
-        All weights, layer by layer, then all biases.
-    weights : list of ndarray of shape (n_in, n_out)
-        Writable views of ``parameters``, one a layer.
-    biases : list of ndarray of shape (n_out,)
-        Likewise.
-    preprocessing : Preprocessing or None
-        Centring and scaling, fixed by the first fit.
 
     Notes
     -----
@@ -102,29 +105,92 @@ class Network:
         dtype: Any = "float32",
         seed: int | np.random.Generator | None = None,
     ):
-        self.layer_sizes = _check_sizes(layer_sizes)
-        self.activations = _check_activations(activation, len(self.layer_sizes) - 2)
-        self.output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
-        self.dtype = _check_dtype(dtype)
+        self._layer_sizes = _check_sizes(layer_sizes)
+        self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
+        self._output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
+        self._dtype = _check_dtype(dtype)
         codes = (*(activations.CODES[name] for name in self.activations), activations.IDENTITY)
         self._layers = layer_table(self.layer_sizes, codes, self.dtype)
-        self.parameters = np.zeros(n_parameters(self._layers), self.dtype)
-        self.weights, self.biases = self._views(self.parameters)
-        self.preprocessing: Preprocessing | None = None
+        self._parameters = np.zeros(n_parameters(self._layers), self.dtype)
+        self._weights, self._biases = self._views(self._parameters)
+        self._preprocessing: Preprocessing | None = None
         self._kind_warned = False
-        self._initialise(seed)
+        self._initialise(checks.check_seed(seed))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._weights, self._biases = self._views(self._parameters)
+
+    @property
+    def layer_sizes(self) -> tuple[int, ...]:
+        """Inputs, hidden units of each layer, outputs."""
+        return self._layer_sizes
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """Activation of each hidden layer."""
+        return self._activations
+
+    @property
+    def output(self) -> str:
+        """What the outputs are: "softmax", "sigmoid" or "identity"."""
+        return self._output
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of parameters and arithmetic."""
+        return self._dtype
+
+    @property
+    def parameters(self) -> np.ndarray:
+        """All weights, layer by layer, then all biases; assigning copies into the vector."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        array = np.asarray(values)
+        if array.shape != self._parameters.shape:
+            raise ValueError(f"parameters must have shape {self._parameters.shape}, got shape {array.shape}")
+        self._parameters[:] = array
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Writable views of ``parameters``, one of shape (n_in, n_out) a layer; assigning to one copies into it."""
+        return self._weights
+
+    @property
+    def biases(self) -> list[np.ndarray]:
+        """Writable views of ``parameters``, one of shape (n_out,) a layer; assigning to one copies into it."""
+        return self._biases
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Centring and scaling, fixed by the first fit."""
+        return self._preprocessing
+
+    @preprocessing.setter
+    def preprocessing(self, value: Preprocessing | None) -> None:
+        if value is not None:
+            if not isinstance(value, Preprocessing):
+                raise TypeError(f"preprocessing must be a Preprocessing or None, got {type(value).__name__}")
+            if value.mean.shape != self.layer_sizes[:1]:
+                raise ValueError(f"preprocessing.mean must have shape {self.layer_sizes[:1]}, got {value.mean.shape}")
+            value = replace(value, mean=value.mean.astype(self.dtype))
+        self._preprocessing = value
 
     def _views(self, flat: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases of each layer as views of a flat vector."""
-        weights, biases = [], []
+        weights, biases = _Views(), _Views()
         for layer in self._layers.tolist():
             n_in, n_out = layer[N_IN], layer[N_OUT]
             weights.append(flat[layer[WEIGHTS] : layer[WEIGHTS] + n_in * n_out].reshape(n_in, n_out))
             biases.append(flat[layer[BIAS] : layer[BIAS] + n_out])
         return weights, biases
 
-    def _initialise(self, seed: int | np.random.Generator | None) -> None:
-        rng = checks.check_seed(seed)
+    def _initialise(self, rng: np.random.Generator) -> None:
         for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
             spread = math.sqrt((2.0 if activation == "relu" else 1.0) / len(weights))
             weights[:] = rng.standard_normal(weights.shape) * spread
@@ -158,9 +224,15 @@ class Network:
         ------
         ValueError
             If ``X`` has the wrong shape or holds NaN or infinity; the first is named.
+        DivergenceError
+            If an output is not finite.
         """
         X = self._check_inputs("X", X)
         self._warn_of_kind(X)
+        return self._logits(X)
+
+    def _logits(self, X: np.ndarray) -> np.ndarray:
+        """Logits of a checked matrix."""
         logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         if len(X):
             n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
@@ -168,6 +240,11 @@ class Network:
             work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
             with crew(n_threads) as run:
                 run(passes.predict_logits, net, self._rows(X), order, work, logits)
+        if not np.isfinite(logits).all():
+            row = int(np.argmin(np.isfinite(logits).all(axis=1)))
+            raise DivergenceError(
+                f"the network's output for sample {row} is not finite: its weights are too large, or not finite"
+            )
         return logits
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -228,17 +305,16 @@ class Network:
         X = self._check_inputs("X", X)
         targets = self._check_targets("y", y, len(X))
         if len(X) == 0:
-            raise ValueError("X is empty: a score needs at least one sample")
-        return self._score(self.decision_function(X), targets)
+            raise ValueError(f"X is empty: a score needs at least one sample, got shape {X.shape}")
+        self._warn_of_kind(X)
+        return self._score(self._logits(X), targets)
 
     def _score(self, logits: np.ndarray, targets: passes.Targets) -> float:
         if self.output == "softmax":
             return float(np.mean(logits.argmax(axis=1) == targets.labels))
         if self.output == "sigmoid":
             return float(np.mean(((logits > 0) == (targets.values > 0.5)).all(axis=1)))
-        from sklearn.metrics import r2_score
-
-        return float(r2_score(targets.values, logits))
+        return _r2_score(targets.values, logits)
 
     # -- loss and gradients ----------------------------------------------------------------------------
 
@@ -271,7 +347,7 @@ class Network:
         """
         X = self._check_inputs("X", X)
         if len(X) == 0:
-            raise ValueError("X is empty: a loss needs at least one sample")
+            raise ValueError(f"X is empty: a loss needs at least one sample, got shape {X.shape}")
         weights = checks.check_weights("sample_weight", sample_weight, len(X))
         total = float(weights.sum()) if weights.size else float(len(X))
         targets = self._check_targets("y", y, len(X))._replace(weights=weights, total=total)
@@ -286,6 +362,8 @@ class Network:
         passes.train_epoch(net, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
         flat = np.empty_like(self.parameters)
         passes.unpack(gradient, flat)
+        if not np.isfinite(losses).all():
+            raise DivergenceError("the loss is not finite: the network's weights are too large, or not finite")
         return float(losses.sum()), Gradients(flat, *self._views(flat))
 
     # -- what compiled code takes ----------------------------------------------------------------------
@@ -300,7 +378,9 @@ class Network:
         """Factor and mean for rows of X: they become ``X * factor - mean``."""
         if self.preprocessing is None:
             return 1.0, np.zeros(self.layer_sizes[0], self.dtype)
-        return (self.preprocessing.scale if _kind(X) == self.preprocessing.kind else 1.0), self.preprocessing.mean
+        return (
+            self.preprocessing.scale if kind_of_data(X) == self.preprocessing.kind else 1.0
+        ), self.preprocessing.mean
 
     def _rows(self, X: np.ndarray) -> gather.Rows:
         """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
@@ -322,20 +402,29 @@ class Network:
                 checks.check_probabilities(name, values)
         return passes.Targets(loss, labels, values, np.zeros(0), 0.0)
 
-    def _warn_of_kind(self, X: np.ndarray) -> None:
-        trained = self.preprocessing.kind if self.preprocessing else _kind(X)
-        if trained != _kind(X) and not self._kind_warned:
+    def _warn_of_kind(self, X: np.ndarray, stacklevel: int = 3) -> None:
+        trained = self.preprocessing.kind if self.preprocessing else kind_of_data(X)
+        if trained != kind_of_data(X) and not self._kind_warned:
             self._kind_warned = True
             unit = "not scaled" if trained == "float" else "taken as already scaled"
             warnings.warn(
                 f"X has dtype {X.dtype}, but the network was trained on {trained} data: it is {unit}",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=stacklevel + 1,
             )
 
 
-def _kind(X: np.ndarray) -> str:
+def kind_of_data(X: np.ndarray) -> str:
+    """Kind of data that a preprocessing's factor belongs to."""
     return "uint8" if X.dtype == np.uint8 else "float"
+
+
+def _r2_score(values: np.ndarray, predictions: np.ndarray) -> float:
+    """Coefficient of determination, the mean over outputs; as scikit-learn's, 0 or 1 where the values are constant."""
+    errors = np.sum((values - predictions.astype(np.float64)) ** 2, axis=0)
+    spreads = np.sum((values - np.mean(values, axis=0, dtype=np.float64)) ** 2, axis=0)
+    scores = np.where(spreads > 0, 1 - errors / np.where(spreads > 0, spreads, 1), np.where(errors > 0, 0.0, 1.0))
+    return float(scores.mean())
 
 
 def _check_sizes(layer_sizes: Any) -> tuple[int, ...]:
@@ -346,13 +435,16 @@ def _check_sizes(layer_sizes: Any) -> tuple[int, ...]:
     sizes = tuple(checks.check_integer(f"layer_sizes[{i}]", n, low=1) for i, n in enumerate(layer_sizes))
     count = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
     if count > 1 << 31:
-        raise ValueError(f"layer_sizes {list(sizes)} need {count:,} parameters ({count * 4 / 2**30:,.0f} GiB)")
+        size = f"{count * 4 / 2**30:,.0f} GiB in float32"
+        raise ValueError(f"layer_sizes {list(sizes)} need {count:,} parameters ({size}); at most 2**31 are allowed")
     return sizes
 
 
 def _check_activations(activation: str | Sequence[str], n_hidden: int) -> tuple[str, ...]:
     if isinstance(activation, str):
         return (checks.check_choice("activation", activation, ACTIVATIONS),) * n_hidden
+    if not isinstance(activation, Sequence):
+        raise TypeError(f"activation must be a name or a sequence of names, got {type(activation).__name__}")
     if len(activation) != n_hidden:
         raise ValueError(f"activation must be one name or {n_hidden}, one a hidden layer, got {len(activation)}")
     return tuple(checks.check_choice(f"activation[{i}]", name, ACTIVATIONS) for i, name in enumerate(activation))

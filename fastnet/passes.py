@@ -48,18 +48,6 @@ class Targets(NamedTuple):
     total: float  # what sums of losses are divided by; 0 means each minibatch's own sum of weights
 
 
-class Work(NamedTuple):
-    """Buffers of one fit; a minibatch has at most ``tiles.shape[1]`` rows."""
-
-    buffer: Any  # outputs, deltas and transposed weights
-    places: Any  # (L, 3) int64
-    tiles: Any  # (threads, B, step) gathered rows, one tile a thread
-    gradients: Any  # (threads, UPDATE_ROWS * panel width)
-    losses: Any  # (B,) float64, already scaled
-    hits: Any  # (B,) int64
-    arrivals: Any  # barrier
-
-
 # -- shares --------------------------------------------------------------------------------------------
 
 

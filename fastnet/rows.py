@@ -55,19 +55,18 @@ def sparse_rows(X: np.ndarray, scale: float, mean: np.ndarray, n_out: int) -> sp
     """
     n_samples, n_features = X.shape
     rows, n_blocks, block = dense_rows(X, scale, mean), *_blocks(n_features, n_out, mean.dtype)
-    if n_features > np.iinfo(np.uint16).max + 1 or not _looks_sparse(rows, n_samples):
+    room = MAX_BYTES - 8 * n_samples * n_blocks
+    if n_features > np.iinfo(np.uint16).max + 1 or room <= 0 or not _looks_sparse(rows, n_samples):
         return None
-    counts = np.zeros(n_samples * n_blocks, np.int64)
-    sparse.count_entries(rows, n_samples, block, counts)
-    n_entries = int(counts.sum())
-    value_dtype = X.dtype if X.dtype == np.uint8 else mean.dtype
-    if n_entries * (2 + value_dtype.itemsize) > MAX_BYTES or n_entries > MAX_DENSITY * X.size:
+    starts = np.zeros(n_samples * n_blocks + 1, np.int64)
+    sparse.count_entries(rows, n_samples, block, starts[1:])
+    np.cumsum(starts, out=starts)
+    n_entries, value_dtype = int(starts[-1]), X.dtype if X.dtype == np.uint8 else mean.dtype
+    if n_entries * (2 + value_dtype.itemsize) > room or n_entries > MAX_DENSITY * X.size:
         return None
-    starts = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=starts[1:])
     columns, values = np.empty(n_entries + 1, np.uint16), np.empty(n_entries + 1, value_dtype)
-    sparse.copy_entries(rows, n_samples, columns, values)
-    if not _mean_is_small(values[:-1], X.size, scale, mean):
+    copied = sparse.copy_entries(rows, n_samples, columns, values)
+    if copied != n_entries or not _mean_is_small(values[:-1], X.size, scale, mean):
         return None
     return sparse.SparseRows(starts, columns, values, n_features, n_blocks, block, scale, rows.mean)
 
@@ -93,7 +92,7 @@ def _looks_sparse(rows: gather.Rows, n_samples: int) -> bool:
 def _mean_is_small(values: np.ndarray, size: int, scale: float, mean: np.ndarray) -> bool:
     """Whether no column's mean is large beside the spread of the entries after centring."""
     chunks = (values[start : start + _CHUNK].astype(np.float64) for start in range(0, len(values), _CHUNK))
-    squares = sum(float(chunk @ chunk) for chunk in chunks)
+    squares = sum(float(np.square(chunk).sum()) for chunk in chunks)
     squares *= scale**2 / size
     spread = squares - float(np.square(mean, dtype=np.float64).mean())
     return bool(np.square(mean, dtype=np.float64).max() <= _MAX_MEAN**2 * max(spread, 0.0))
@@ -103,10 +102,10 @@ def sparse_tiles(rows: sparse.SparseRows, batch_size: int, n_threads: int) -> sp
     """Room for the entries of a minibatch, for each thread."""
     dtype = rows.mean.dtype
     longest = int(np.diff(rows.starts[:: rows.n_blocks]).max(initial=0))
-    n = batch_size * longest + lanes(dtype)
-    starts = -(-(batch_size * rows.n_blocks + 1) // 8) * 8
+    size = -(-(batch_size * longest + lanes(dtype)) // 16) * 16
+    starts = -(-(batch_size * rows.n_blocks + 1) // 8) * 8  # whole cache lines, for each thread its own
     return sparse.SparseTiles(
-        columns=aligned_zeros(n_threads * padded(n, dtype), np.dtype(np.int32)).reshape(n_threads, -1),
-        values=aligned_zeros(n_threads * padded(n, dtype), dtype).reshape(n_threads, -1),
-        starts=np.zeros((n_threads, starts), np.int64),
+        columns=aligned_zeros(n_threads * size, np.dtype(np.int32)).reshape(n_threads, size),
+        values=aligned_zeros(n_threads * size, dtype).reshape(n_threads, size),
+        starts=aligned_zeros(n_threads * starts, np.dtype(np.int64)).reshape(n_threads, starts),
     )

@@ -54,7 +54,6 @@ class Run:
         self.sparse = entries is not None
         block = entries.block if entries is not None else 0
         self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, tiles, block)
-        self.diverged = False
         self.n_samples, self.n_packed = len(X), self._net.packed.size
         self._losses = np.zeros(-(-len(X) // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
@@ -87,13 +86,12 @@ class Run:
             bad = ~np.isfinite(self._losses[begin:end])
             if bad.any():
                 at = begin + int(np.argmax(bad))
-                self._diverge(f"loss became {self._losses[at]} in minibatch {at}", epoch, optimizer)
+                self._diverge(f"loss became {self._losses[at]} in minibatch {at + 1}", epoch, optimizer)
             yield end
-        if not np.isfinite(self._net.packed).all():
+        if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
 
     def _diverge(self, what: str, epoch: int, optimizer: Sgd) -> None:
-        self.diverged = True
         kept = f"those of epoch {epoch}" if epoch else "those from before"
         raise DivergenceError(
             f"training diverged: {what} of epoch {epoch + 1} (learning_rate={optimizer.learning_rate:g}); the network "
@@ -101,9 +99,21 @@ class Run:
             epoch=epoch + 1,
         )
 
+    @property
+    def finite(self) -> bool:
+        """Whether all weights are finite."""
+        return bool(np.isfinite(self._net.packed).all())
+
     def publish(self) -> None:
         """Copy the weights into the network."""
         passes.unpack(self._net, self._network.parameters)
+
+    def publish_if_finite(self) -> bool:
+        """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
+        fine = self.finite and bool(np.isfinite(self._losses).all())
+        if fine:
+            self.publish()
+        return fine
 
     def epoch_means(self) -> tuple[float, float]:
         """Mean loss and accuracy of the epoch's samples, as they were when they were trained on."""
@@ -113,6 +123,12 @@ class Run:
         if self._targets.loss == passes.SQUARED_ERROR:
             return loss, np.nan
         return loss, float(self._hits.sum() / self.n_samples)
+
+
+def warm_up(network: Network, X: np.ndarray) -> None:
+    """Compile, or load from the cache, what a run needs before its first minibatch."""
+    network._packed()
+    sparse_rows(X[:1], *network._scaling(X), network.layer_sizes[1])
 
 
 def mean_loss(logits: np.ndarray, targets: passes.Targets) -> float:

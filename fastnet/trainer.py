@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,29 @@ import numpy as np
 from . import checks, passes
 from ._parallel import available_cpus, crew
 from .callbacks import State, as_callbacks
-from .exceptions import DivergenceError
 from .history import METRICS, History
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sgd import Sgd
 from .layout import aligned_zeros, lanes
-from .network import LOSS_OF_OUTPUT, Network, Preprocessing
-from .run import Run, first_sample, mean_loss
+from .network import LOSS_OF_OUTPUT, Network, Preprocessing, kind_of_data
+from .run import Run, first_sample, mean_loss, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
 
 OPTIMIZERS = ("sgd",)
+
+_SETTINGS: dict[str, Callable[[Any], Any]] = {
+    "optimizer": lambda value: checks.check_choice("optimizer", value, OPTIMIZERS),
+    "learning_rate": lambda value: checks.check_number("learning_rate", value, open_low=True),
+    "batch_size": lambda value: checks.check_integer("batch_size", value, low=1),
+    "momentum": lambda value: checks.check_number("momentum", value, high=1.0),
+    "nesterov": lambda value: checks.check_flag("nesterov", value),
+    "weight_decay": lambda value: checks.check_number("weight_decay", value),
+    "schedule": check_schedule,
+    "center": lambda value: checks.check_flag("center", value),
+    "scale": lambda value: _check_scale(value),
+    "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
+    "callbacks": as_callbacks,
+}
 
 # Multiply-adds of a minibatch, for each thread, below which meeting at two barriers costs more than it brings.
 _WORTH_A_THREAD = 2_000_000
@@ -32,7 +45,7 @@ class Trainer:
     Parameters
     ----------
     network : Network
-        Is changed in place, at the end of each epoch.
+        Is changed in place, at the end of each epoch; after Ctrl-C it has the last minibatch that was finished.
     optimizer : {"sgd"}, default="sgd"
     loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
         "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
@@ -56,13 +69,15 @@ class Trainer:
     seed : int, numpy.random.Generator or None, default=None
         Shuffles the samples of each epoch.
     n_threads : int or None, default=None
-        None takes as many as are worth it for the shapes. The results are the same bits for any number.
+        At most that many, and never more than there are CPUs; None takes as many as are worth it for the shapes.
+        The results are the same bits for any number.
     callbacks : iterable of Callback or callable, default=()
         See ``fastnet.callbacks``.
 
     Notes
     -----
-    A second ``fit`` goes on where the first one ended: the generator and the velocity are kept. The algorithm is
+    A second ``fit`` goes on where the first one ended: the generator and the velocity are kept. Its schedule begins
+    anew. After a divergence the velocity is zero. Settings can be changed between fits. The algorithm is
     that of part 7 of the article series "Building a Neural Network from scratch", with minibatches.
 
     Examples
@@ -97,20 +112,32 @@ class Trainer:
         if not isinstance(network, Network):
             raise TypeError(f"network must be a fastnet.Network, got {type(network).__name__}")
         self.network = network
-        self.optimizer = checks.check_choice("optimizer", optimizer, OPTIMIZERS)
+        self.optimizer = optimizer
         self.loss = _check_loss(loss, network.output)
-        self.learning_rate = checks.check_number("learning_rate", learning_rate, open_low=True)
-        self.batch_size = checks.check_integer("batch_size", batch_size, low=1)
-        self.momentum = checks.check_number("momentum", momentum, high=1.0)
-        self.nesterov = checks.check_flag("nesterov", nesterov)
-        self.weight_decay = checks.check_number("weight_decay", weight_decay)
-        self.schedule = check_schedule(schedule)
-        self.center = checks.check_flag("center", center)
-        self.scale = scale if scale == "auto" else checks.check_number("scale", scale, open_low=True)
-        self.n_threads = None if n_threads is None else checks.check_integer("n_threads", n_threads, low=1, high=256)
-        self.callbacks = as_callbacks(callbacks)
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.center = center
+        self.scale = scale
+        self.n_threads = n_threads
+        self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
         self._velocity = aligned_zeros(0, network.dtype)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a setting whenever it is set, also after construction."""
+        if name in _SETTINGS:
+            value = _SETTINGS[name](value)
+        elif not name.startswith("_") and name not in ("network", "loss"):
+            checks.check_choice("a setting of Trainer", name, tuple(_SETTINGS))
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in _SETTINGS if name != "callbacks")
+        return f"Trainer({self.network!r}, {settings})"
 
     def fit(
         self,
@@ -127,7 +154,8 @@ class Trainer:
         ----------
         X : array-like of shape (n_samples, n_features)
             uint8, float32 or float64 in any memory layout, also read-only or mapped from a file: rows are gathered
-            from it as they are, nothing is copied as a whole.
+            from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
+            these entries. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
@@ -152,16 +180,19 @@ class Trainer:
         targets = self.network._check_targets("y", y, len(X))
         validation = self._check_validation(validation_data)
         reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
+        batch_size = self._batch_size(len(X))
+        learning_rate(
+            self.schedule, self.learning_rate, 0, epochs, []
+        )  # refuses a bad schedule before anything changes
         before = self.network.preprocessing
         if before is None or reset:
             self.network.preprocessing = self._preprocessing(X)
-        self.network._warn_of_kind(X)
-        batch_size = self._batch_size(len(X))
+        self._trained = False
         try:
+            self.network._warn_of_kind(X)
             return self._fit(X, targets, epochs, batch_size, validation)
-        except DivergenceError as error:
-            self._velocity[:] = 0
-            if error.epoch == 1:
+        except BaseException:
+            if not self._trained:
                 self.network.preprocessing = before
             raise
 
@@ -179,15 +210,21 @@ class Trainer:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            raise TypeError(f"validation_data must be a tuple (X, y), got {type(validation_data).__name__}")
+            found = (
+                f"{type(validation_data).__name__} of {len(validation_data)}"
+                if isinstance(validation_data, Sized)
+                else type(validation_data).__name__
+            )
+            raise TypeError(f"validation_data must be a tuple (X, y), got {found}")
         X = self._check_data("validation_data[0]", validation_data[0])
+        self.network._warn_of_kind(X, stacklevel=4)
         return X, self.network._check_targets("validation_data[1]", validation_data[1], len(X))
 
     def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        kind = "uint8" if X.dtype == np.uint8 else "float"
+        kind = kind_of_data(X)
         factor = float(self.scale) if self.scale != "auto" else (1 / 255 if kind == "uint8" else 1.0)
         mean = X.mean(axis=0, dtype=np.float64) * factor if self.center else np.zeros(X.shape[1])
-        checks.check_finite("the mean of X", mean, self.network.dtype)
+        checks.check_finite("mean of X", mean, self.network.dtype)
         return Preprocessing(mean.astype(self.network.dtype), factor, kind)
 
     def _batch_size(self, n_samples: int) -> int:
@@ -200,9 +237,9 @@ class Trainer:
         return min(self.batch_size, n_samples)
 
     def _threads(self, batch_size: int) -> int:
-        """Threads worth using: each needs work, and a panel of the first layer of its own."""
+        """Threads worth using: each needs a CPU, work, and a panel of the first layer of its own."""
         if self.n_threads is not None:
-            return self.n_threads
+            return min(self.n_threads, available_cpus())
         sizes = self.network.layer_sizes
         panels = -(-sizes[1] // (PANEL_VECTORS * lanes(self.network.dtype)))
         enough = 3 * batch_size * self.network.n_parameters // _WORTH_A_THREAD
@@ -214,17 +251,20 @@ class Trainer:
         n_threads = self._threads(batch_size)
         state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
-        self._notify("on_fit_begin", state)
         try:
+            self._notify("on_fit_begin", state)
             with crew(n_threads) as together:
+                started = time.perf_counter()
+                warm_up(self.network, X)
+                compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 run = Run(self.network, X, targets, batch_size, n_threads, together)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 run.compile(self._sgd(run, self.learning_rate))
                 if validation is not None:
-                    self._validate(validation[0][:1], first_sample(validation[1]))
-                state.compile_seconds = time.perf_counter() - started
+                    self._validate(validation[0][:1], first_sample(validation[1]), score=False)
+                state.compile_seconds = compiling + time.perf_counter() - started
                 self._notify("on_compiled", state)
                 while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
                     pass
@@ -250,9 +290,14 @@ class Trainer:
             for done in run.minibatches(order, optimizer, state.epoch):
                 state.minibatch = done
                 self._notify("on_minibatches_end", state)
-        finally:
-            if not run.diverged:
-                run.publish()
+        except BaseException:
+            # What has been trained is kept, but for weights that are not finite: then the last epoch's stay.
+            self._trained |= run.publish_if_finite()
+            if not run.finite:
+                self._velocity[:] = 0
+            raise
+        run.publish()
+        self._trained = True
         seconds = time.perf_counter() - started
         loss, accuracy = run.epoch_means()
         started = time.perf_counter()
@@ -273,13 +318,19 @@ class Trainer:
             self._velocity = aligned_zeros(needed, self.network.dtype)
         return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, self._velocity)
 
-    def _validate(self, X: np.ndarray, targets: passes.Targets) -> tuple[float, float]:
-        logits = self.network.decision_function(X)
-        return mean_loss(logits, targets), self.network._score(logits, targets)
+    def _validate(self, X: np.ndarray, targets: passes.Targets, score: bool = True) -> tuple[float, float]:
+        logits = self.network._logits(X)
+        return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
 
     def _notify(self, event: str, state: State) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(state)
+
+
+def _check_scale(scale: Any) -> str | float:
+    if isinstance(scale, str) and scale == "auto":
+        return scale
+    return checks.check_number("scale", scale, open_low=True)
 
 
 def _check_loss(loss: str, output: str) -> str:

@@ -49,8 +49,8 @@ def workspace(
             places[number, DELTA] = place(rows)
             if number > 0:
                 places[number, TRANSPOSED] = place(int(layer[N_OUT]) * padded(int(layer[N_IN]), dtype))
-    # A block of sparse rows needs two lines more: for its sum, and to begin on a cache line behind that.
-    gradient = max(UPDATE_ROWS, block + 2) * PANEL_VECTORS * lanes(dtype)
+    # A block of sparse rows needs a line more, for the sum of its gradients; each thread has whole cache lines.
+    gradient = row_step(max(UPDATE_ROWS, block + 1) * PANEL_VECTORS * lanes(dtype), dtype)
     return Work(
         batch_size=batch_size,
         buffer=aligned_zeros(size, dtype),

@@ -1,5 +1,7 @@
 """Network: construction, views, predictions, scores, preprocessing, refusals."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 import reference_net
 
 import fastnet
-from fastnet import Network, Trainer
+from fastnet import DivergenceError, Network, Trainer
+from fastnet.network import Preprocessing
 
 
 @pytest.fixture
@@ -203,3 +206,56 @@ def test_public_names():
         assert getattr(fastnet, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Netwrok'"):
         _ = fastnet.Netwrok
+
+
+@pytest.mark.parametrize("copy", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_copies_keep_their_views(network, X, copy):
+    network.preprocessing = Preprocessing(np.ones(4), 1.0, "float")
+    other = copy(network)
+    np.testing.assert_array_equal(other.predict_proba(X), network.predict_proba(X))
+    other.weights[0][:] = 0
+    assert not other.parameters[:20].any()
+    assert network.parameters[:20].all()
+
+
+def test_assignments_copy_into_the_vector(network):
+    vector = network.parameters
+    network.parameters = np.arange(vector.size)
+    network.weights[1] = np.full((5, 3), 7)
+    assert network.parameters is vector
+    assert (vector[20:35] == 7).all()
+    assert vector[0] == 0
+    assert vector[19] == 19
+    for value, text in ((np.zeros(3), r"parameters must have shape \(43,\), got shape \(3,\)"),):
+        with pytest.raises(ValueError, match=text):
+            network.parameters = value
+    with pytest.raises(ValueError, match=r"expected one array of shape \(4, 5\), got shape \(5, 4\)"):
+        network.weights[0] = np.zeros((5, 4))
+    for name in ("layer_sizes", "weights", "dtype"):
+        with pytest.raises(AttributeError):
+            setattr(network, name, None)
+    with pytest.raises(ValueError, match=r"preprocessing.mean must have shape \(4,\)"):
+        network.preprocessing = Preprocessing(np.ones(3), 1.0, "float")
+
+
+def test_a_network_that_is_not_finite_says_so(network, X):
+    network.weights[0][0, 0] = np.nan
+    with pytest.raises(DivergenceError, match="output for sample 0 is not finite"):
+        network.predict(X)
+    with pytest.raises(DivergenceError, match="the loss is not finite"):
+        network.loss_and_gradients(X, np.zeros(20, int))
+
+
+@pytest.mark.parametrize(
+    ("weights", "kind", "text"),
+    [
+        (np.full(20, 1e308), ValueError, "sample_weight must have a finite sum"),
+        (np.zeros(20), ValueError, "sample_weight must hold at least one weight above zero"),
+        (-np.ones(20), ValueError, "sample_weight must not be negative, got -1 at index 0"),
+        (np.ones(19), ValueError, r"sample_weight must have shape \(20,\)"),
+        (["a"] * 20, TypeError, "sample_weight must hold numbers"),
+    ],
+)
+def test_bad_weights_are_refused(network, X, weights, kind, text):
+    with pytest.raises(kind, match=text):
+        network.loss_and_gradients(X, np.zeros(20, int), weights)

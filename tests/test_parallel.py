@@ -31,6 +31,22 @@ def test_errors_come_through(culprit):
         run(fail)
 
 
+def test_overlapping_crews_give_blas_its_threads_back():
+    from threadpoolctl import threadpool_info
+
+    def blas_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = blas_threads()
+    one, two = crew(2), crew(2)
+    one.__enter__()
+    two.__enter__()
+    one.__exit__(None, None, None)
+    assert set(blas_threads()) == {1}
+    two.__exit__(None, None, None)
+    assert blas_threads() == before
+
+
 def test_interrupted_at_any_time_training_ends_at_a_minibatch():
     """SIGINT at 30 different moments of a fit on two threads: none hangs, and the weights are finite."""
     rng = np.random.default_rng(0)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import reference_net
-from runs import layouts, make_targets, train
+from runs import layouts, make_targets, sgd, train
 
-from fastnet import Network, Trainer
+from fastnet import Network, Trainer, passes
 from fastnet import rows as user_rows
+from fastnet.kernels import sparse
 from fastnet.network import Preprocessing
+from fastnet.workspace import workspace
 
 NETWORKS = [([60, 5], "softmax"), ([60, 10, 10], "softmax"), ([300, 70, 20, 3], "sigmoid"), ([2000, 25, 2], "identity")]
 SETTINGS = [
@@ -92,11 +94,11 @@ def test_memory_layout_changes_no_bit(dtype, rng, tmp_path):
 
 def test_sparse_is_near_dense(rng, monkeypatch):
     X, y, order = sparse_matrix(rng, 300, 200), rng.integers(0, 4, 300), rng.permutation(300)
-    sparse, dense = (centred(Network([200, 50, 4], seed=0), X) for _ in range(2))
-    assert train(sparse, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
+    lists, dense = (centred(Network([200, 50, 4], seed=0), X) for _ in range(2))
+    assert train(lists, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
     monkeypatch.setattr(user_rows, "MAX_DENSITY", 0.0)
     assert not train(dense, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
-    np.testing.assert_allclose(sparse.parameters, dense.parameters, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(lists.parameters, dense.parameters, rtol=1e-4, atol=1e-6)
 
 
 def is_sparse(X, scale=1.0, n_out=10):
@@ -125,15 +127,51 @@ def test_a_large_mean_is_not_folded(rng):
 
 
 def test_entries_are_those_of_the_matrix(rng):
-    X = sparse_matrix(rng, 40, 700)
-    found = user_rows.sparse_rows(X, 1.0, np.zeros(700, np.float32), 300)
-    assert found.n_blocks == 2
+    X = sparse_matrix(rng, 40, 7000)
+    found = user_rows.sparse_rows(X, 1.0, np.zeros(7000, np.float32), 300)
+    assert found.n_blocks > 1
+    n_blocks = found.n_blocks
     again = np.zeros_like(X)
     for row in range(len(X)):
-        begin, end = found.starts[row * 2], found.starts[row * 2 + 2]
-        assert (found.columns[begin : found.starts[row * 2 + 1]] < found.block).all()
+        begin, end = found.starts[row * n_blocks], found.starts[(row + 1) * n_blocks]
+        assert (found.columns[begin : found.starts[row * n_blocks + 1]] < found.block).all()
         again[row, found.columns[begin:end]] = found.values[begin:end]
     np.testing.assert_array_equal(again, X)
+
+
+def test_rows_that_change_while_they_are_read_are_not_written_out_of_bounds(rng):
+    X = sparse_matrix(rng, 40, 50)
+    rows = user_rows.dense_rows(X, 1.0, np.zeros(50, np.float32))
+    columns, values = np.zeros(11, np.uint16), np.zeros(20, np.uint8)
+    assert sparse.copy_entries(rows, 40, columns, values[:11]) == 10
+    assert not values[11:].any()
+
+
+def test_kernels_equal_their_references(rng):
+    X = sparse_matrix(rng, 20, 30).astype(np.float64)
+    mean, network = X.mean(axis=0), Network([30, 7], output="identity", dtype="float64", seed=0)
+    network.preprocessing = Preprocessing(mean, 1.0, "float")
+    y = rng.standard_normal((20, 7))
+    w, b = network.weights[0].copy(), network.biases[0].copy()
+    dz = (sparse.forward_reference(X, mean, w, b) - y) / 20
+    assert train(network, X, y, np.arange(20), 20, learning_rate=1.0)[2].sparse
+    np.testing.assert_allclose(network.weights[0], w - sparse.backward_reference(X, mean, dz), rtol=1e-11, atol=1e-12)
+
+
+def test_step_by_step_equals_epoch(rng):
+    X, y, order = sparse_matrix(rng, 50, 60), rng.integers(0, 4, 50), rng.permutation(50)
+    epoch, steps = (centred(Network([60, 20, 4], seed=0), X) for _ in range(2))
+    losses = train(epoch, X, y, order, 16, learning_rate=0.1)[0]
+    net, targets = steps._packed(), steps._check_targets("y", y, len(X))
+    rows = user_rows.sparse_rows(X, *steps._scaling(X), 20)
+    tiles = user_rows.sparse_tiles(rows, 16, 1)
+    work = workspace(steps._layers, steps.dtype, 16, 1, True, tiles, rows.block)
+    optimizer = sgd(net.packed.size, steps.dtype, learning_rate=0.1)
+    for k, start in enumerate(range(0, 50, 16)):
+        batch = order[start : start + 16].astype(np.uint32)
+        assert passes.train_step(net, rows, targets, batch, work, optimizer)[0] == losses[k]
+    passes.unpack(net, steps.parameters)
+    np.testing.assert_array_equal(steps.parameters, epoch.parameters)
 
 
 def test_the_history_names_the_path(rng):

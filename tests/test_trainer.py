@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastnet import Callback, DivergenceError, Network, Trainer
+from fastnet._parallel import available_cpus
 from fastnet.datasets import load_digits, load_moons
 
 
@@ -88,7 +89,7 @@ def test_threads_change_no_bit(digits, n_threads):
     expected, _ = fitted(digits, sizes=(64, 100, 10), n_threads=1)
     found, history = fitted(digits, sizes=(64, 100, 10), n_threads=n_threads)
     np.testing.assert_array_equal(found.parameters, expected.parameters)
-    assert history.n_threads == n_threads
+    assert history.n_threads == min(n_threads, available_cpus())
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -124,6 +125,33 @@ def test_any_number_of_samples(n, batch_size):
 def test_a_batch_larger_than_the_data_warns(digits):
     with pytest.warns(UserWarning, match="batch_size=32 is more than the 10 samples"):
         Trainer(Network([64, 10])).fit(digits.X_train[:10], digits.y_train[:10], epochs=1)
+
+
+def test_settings_are_checked_whenever_they_are_set():
+    trainer = Trainer(Network([4, 3]))
+    trainer.learning_rate = np.float32(0.5)
+    assert type(trainer.learning_rate) is float
+    with pytest.raises(ValueError, match="momentum must be"):
+        trainer.momentum = 2
+    with pytest.raises(ValueError, match=r"'batchsize'. Did you mean 'batch_size'"):
+        trainer.batchsize = 2
+    assert trainer.momentum == 0
+    assert repr(trainer).startswith(
+        "Trainer(Network(4-3, no hidden layer, softmax, float32, 15 parameters), optimizer="
+    )
+
+
+def test_regression_with_validation_data_gives_r2():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 3))
+    y = X @ np.array([[1.0, 0.0], [-2.0, 1.0], [0.5, 3.0]])
+    network = Network([3, 2], output="identity", seed=0)
+    history = Trainer(network, seed=0).fit(X[:200], y[:200], epochs=20, validation_data=(X[200:], y[200:]))
+    assert history.val_accuracy[-1] > 0.99
+    assert "nan" not in repr(history)
+    from sklearn.metrics import r2_score
+
+    assert network.score(X, y) == pytest.approx(r2_score(y, network.predict(X)), rel=1e-6)
 
 
 # -- schedules -----------------------------------------------------------------------------------------
@@ -223,6 +251,47 @@ def test_an_interruption_inside_an_epoch_keeps_whole_minibatches(digits):
     assert not np.array_equal(network.parameters, start.parameters)
 
 
+def test_one_callback_needs_no_list(digits):
+    _, history = fitted(digits, epochs=10, callbacks=lambda state: state.epoch == 3)
+    assert len(history) == 3
+    with pytest.raises(TypeError, match=r"callbacks\[0\] is the class Callback; pass an instance"):
+        Trainer(Network([4, 3]), callbacks=[Callback])
+
+
+@pytest.mark.parametrize("event", ["on_fit_begin", "on_compiled"])
+def test_a_fit_that_never_trained_leaves_no_preprocessing(digits, event):
+    class Fail(Callback):
+        pass
+
+    def fail(self, state):
+        raise RuntimeError(event)
+
+    setattr(Fail, event, fail)
+    network = Network([64, 10], seed=0)
+    with pytest.raises(RuntimeError, match=event):
+        Trainer(network, callbacks=[Fail()]).fit(digits.X_train, digits.y_train, epochs=1)
+    assert network.preprocessing is None
+    with pytest.raises(ValueError, match="schedule"):
+        Trainer(network, schedule=lambda epoch: float("nan")).fit(digits.X_train, digits.y_train, epochs=1)
+    assert network.preprocessing is None
+
+
+def test_an_interruption_never_publishes_weights_that_are_not_finite():
+    """The last update of a call may overflow although all losses so far were finite."""
+
+    class Interrupt(Callback):
+        def on_minibatches_end(self, state):
+            raise KeyboardInterrupt
+
+    network = Network([2, 1], output="identity", seed=0)
+    before = network.parameters.copy()
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(network, batch_size=2, learning_rate=1e38, callbacks=Interrupt()).fit(
+            np.eye(2) * 1e3, [1e3, -1e3], epochs=1
+        )
+    np.testing.assert_array_equal(network.parameters, before)
+
+
 # -- divergence ----------------------------------------------------------------------------------------
 
 
@@ -236,6 +305,14 @@ def test_divergence_stops_within_the_epoch(learning_rate):
         trainer.fit(rng.standard_normal((3000, 3)) * 10, rng.standard_normal(3000) * 10, epochs=3)
     np.testing.assert_array_equal(network.parameters, before)
     assert network.preprocessing is None
+
+
+def test_validation_data_beyond_all_bounds_are_a_divergence():
+    network = Network([2, 3, 1], "identity", output="identity", seed=0)
+    network.weights[0] = np.full((2, 3), 10)
+    X, y = np.eye(2), np.array([1.0, 2.0])
+    with pytest.raises(DivergenceError, match="output for sample 1 is not finite"):
+        Trainer(network, batch_size=2, learning_rate=1e-9).fit(X, y, epochs=1, validation_data=(X * [1, 3e38], y))
 
 
 def test_divergence_keeps_the_last_whole_epoch(digits):
@@ -274,7 +351,7 @@ BAD_SETTINGS = [
     ({"scale": "none"}, TypeError, "scale must be a number"),
     ({"seed": -1}, ValueError, "seed must be >= 0, got -1"),
     ({"seed": "x"}, TypeError, "seed must be an int, got str 'x'"),
-    ({"n_threads": 0}, ValueError, "n_threads must be between 1 and 256, got 0"),
+    ({"n_threads": 0}, ValueError, "n_threads must be >= 1, got 0"),
     ({"callbacks": ["log"]}, TypeError, r"callbacks\[0\] must be a fastnet.Callback or a function"),
 ]
 
@@ -296,14 +373,18 @@ BAD_FITS = [
     ({"epochs": 1.0}, TypeError, "epochs must be an int, got float 1.0"),
     ({"X": np.zeros((0, 4)), "y": np.zeros(0, int)}, ValueError, r"X is empty: got shape \(0, 4\)"),
     ({"X": np.full((6, 4), np.nan)}, ValueError, "Input X contains NaN. First at row 0, column 0"),
-    ({"y": np.array([0, 1, 2, 0, 1])}, ValueError, "y has 5 labels, but there are 6 samples in X"),
-    ({"y": np.array([0, 1, 2, 0, 1, 3])}, ValueError, r"y: label 3 at index 5 is outside \[0, 3\) \(1 labels out"),
+    ({"y": np.array([0, 1, 2, 0, 1])}, ValueError, "y has 5 labels, but there are 6 samples"),
+    ({"y": np.array([0, 1, 2, 0, 1, 3])}, ValueError, r"y: label 3 at index 5 is outside \[0, 3\) \(1 out of range"),
     ({"y": np.array([0, -1, 2, 0, 1, 2])}, ValueError, r"y: label -1 at index 1 is outside \[0, 3\)"),
     ({"y": np.array([0, 1, 2, 0, 1, 2**63], dtype=np.uint64)}, ValueError, "y: label 9223372036854775808 at index 5"),
     ({"y": np.array([0, 1, 2, 0, 1, 2.0])}, TypeError, r"y must hold integer class indices.*y.astype\(int\)"),
     ({"y": np.array([0, 1, 2, 0, 1, np.nan])}, TypeError, "y must hold integer class indices"),
     ({"y": np.array(list("abcabc"))}, TypeError, "y must hold integer class indices"),
     ({"y": np.eye(3)[[0, 1, 2, 0, 1, 2]]}, ValueError, "y must have 1 dimension"),
+    ({"y": np.ma.masked_array([0, 1, 2, 0, 1, 2], [0, 0, 0, 0, 0, 1])}, TypeError, "y is a masked array"),
+    ({"y": [[0], [1], [2], [0], [1], [2]]}, ValueError, r"y must have 1 dimension.*Use y.ravel\(\)"),
+    ({"y": [[0], [1, 2]]}, ValueError, "y can't be made an array"),
+    ({"X": np.zeros((6, 2, 2))}, ValueError, r"Flatten the samples: X.reshape\(len\(X\), -1\)"),
     ({"y": None}, ValueError, "y must have 1 dimension"),
     ({"validation_data": (np.zeros((2, 4)),)}, TypeError, r"validation_data must be a tuple \(X, y\)"),
     ({"validation_data": (np.zeros((2, 3)), [0, 1])}, ValueError, r"validation_data\[0\] has 3 features"),
@@ -328,7 +409,7 @@ def test_a_refused_fit_changes_nothing(change, kind, text):
         ("sigmoid", [[0, 2, 0]] * 6, r"y must lie in \[0, 1\], got 2 at row 0, column 1"),
         ("sigmoid", [0, 1, 0, 1, 0, 1], r"y must have shape \(n_samples, 3\), got shape \(6,\)"),
         ("identity", [[0, np.nan, 0]] * 6, "Input y contains NaN. First at row 0, column 1"),
-        ("identity", [[0, 1, 0]] * 5, "y has 5 rows, but there are 6 samples in X"),
+        ("identity", [[0, 1, 0]] * 5, "y has 5 rows, but there are 6 samples"),
     ],
 )
 def test_bad_target_values_are_refused(output, y, text):

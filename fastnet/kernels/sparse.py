@@ -17,13 +17,14 @@ import numpy as np
 from .._jit import core, entry, kernel
 from ..simd import (
     lanes,
-    load,
     load_as,
+    load_first,
     pointer,
     pointer_to,
     prefetch,
     shift,
     store,
+    store_first,
     tile_add,
     tile_muladd,
     tile_scale_add,
@@ -102,28 +103,33 @@ def count_entries(rows, n_rows, block, counts):
 
 
 @core
-def _copy(address, step, dtype, n, at, columns, values):
+def _copy(address, step, dtype, n, at, limit, columns, values):
     """Write each element, and go on only if it is not zero: no branch to be mispredicted."""
     for j in range(n):
         value = pointer_to(address + j * step, dtype)[0]
         columns[at] = j
         values[at] = value
-        at += value != 0
+        at = min(at + (value != 0), limit)
     return at
 
 
 @entry
 def copy_entries(rows, n_rows, columns, values):
-    """Write columns and values of all entries that are not zero; both arrays have one element to spare."""
+    """Write columns and values of all entries that are not zero; returns their number.
+
+    Both arrays have one element to spare, which is never passed, even if the rows have changed since they were counted.
+    """
+    limit = len(columns) - 1
     at, columns, values = 0, pointer(columns, 0), pointer(values, 0)
     for row in range(n_rows):
         address, n = rows.address + row * rows.row_step, rows.n_features
         if rows.code == gather.UINT8:
-            at = _copy(address, rows.column_step, np.uint8, n, at, columns, values)
+            at = _copy(address, rows.column_step, np.uint8, n, at, limit, columns, values)
         elif rows.code == gather.FLOAT32:
-            at = _copy(address, rows.column_step, np.float32, n, at, columns, values)
+            at = _copy(address, rows.column_step, np.float32, n, at, limit, columns, values)
         else:
-            at = _copy(address, rows.column_step, np.float64, n, at, columns, values)
+            at = _copy(address, rows.column_step, np.float64, n, at, limit, columns, values)
+    return at
 
 
 # -- one minibatch -------------------------------------------------------------------------------------
@@ -137,7 +143,7 @@ def gather_entries(rows, order, first, count, limit, tiles, thread):
     starts, at = pointer(tiles.starts, thread * tiles.starts.shape[1]), 0
     for b in range(count):
         later = np.int64(order[min(first + b + gather.PREFETCH_ROWS, limit - 1)]) * rows.n_blocks
-        _prefetch(rows, rows.starts[later])
+        _prefetch(rows, rows.starts[later], rows.starts[later + rows.n_blocks])
         row = np.int64(order[first + b]) * rows.n_blocks
         begin, end = rows.starts[row], rows.starts[row + rows.n_blocks]
         for block in range(rows.n_blocks):
@@ -148,26 +154,26 @@ def gather_entries(rows, order, first, count, limit, tiles, thread):
 
 
 @core
-def _prefetch(rows, begin):
-    """Ask for the entries of a row that will be gathered soon (about 150 for MNIST)."""
-    for line in range(0, 192, gather.CACHE_LINE):
-        prefetch(pointer(rows.values, begin), line)
-    for line in range(0, 192, gather.CACHE_LINE // 2):
-        prefetch(pointer(rows.columns, begin), line)
+def _prefetch(rows, begin, end):
+    """Ask for the entries of a row that will be gathered soon."""
+    for t in range(begin, end, gather.CACHE_LINE // rows.values.itemsize):
+        prefetch(pointer(rows.values, t), 0)
+    for t in range(begin, end, gather.CACHE_LINE // rows.columns.itemsize):
+        prefetch(pointer(rows.columns, t), 0)
 
 
 @core
 def _copy_row(rows, begin, n, values, columns):
-    """Scaled values and columns of one row. A vector too many may be written: the tile has room."""
-    source = pointer(rows.values, begin)
+    """Scaled values and columns of one row."""
+    source, source_columns = pointer(rows.values, begin), pointer(rows.columns, begin)
     whole = n - n % lanes(values)
     for t in range(0, whole, lanes(values)):
         store(values, t, load_as(source, t, values) * rows.scale)
-    for t in range(whole, n):
-        values[t] = source[t]
     if whole < n:
-        store(values, whole, load(values, whole) * rows.scale)
-    source_columns = pointer(rows.columns, begin)
+        for t in range(whole, n):
+            values[t] = source[t]
+        rest = n - whole
+        store_first(values, whole, load_first(values, whole, rest, 0.0) * rows.scale, rest)
     for t in range(n):
         columns[t] = source_columns[t]
 
