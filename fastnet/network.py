@@ -402,7 +402,7 @@ class Network:
                 checks.check_probabilities(name, values)
         return passes.Targets(loss, labels, values, np.zeros(0), 0.0)
 
-    def _warn_of_kind(self, X: np.ndarray, stacklevel: int = 3) -> None:
+    def _warn_of_kind(self, X: np.ndarray) -> None:
         trained = self.preprocessing.kind if self.preprocessing else kind_of_data(X)
         if trained != kind_of_data(X) and not self._kind_warned:
             self._kind_warned = True
@@ -410,7 +410,7 @@ class Network:
             warnings.warn(
                 f"X has dtype {X.dtype}, but the network was trained on {trained} data: it is {unit}",
                 UserWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=3,
             )
 
 

@@ -181,15 +181,14 @@ class Trainer:
         validation = self._check_validation(validation_data)
         reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
         batch_size = self._batch_size(len(X))
-        learning_rate(
-            self.schedule, self.learning_rate, 0, epochs, []
-        )  # refuses a bad schedule before anything changes
+        learning_rate(self.schedule, self.learning_rate, 0, epochs, [])  # may refuse: nothing is changed yet
         before = self.network.preprocessing
         if before is None or reset:
             self.network.preprocessing = self._preprocessing(X)
         self._trained = False
         try:
-            self.network._warn_of_kind(X)
+            for samples in (X, *(validation or ())[:1]):
+                self.network._warn_of_kind(samples)
             return self._fit(X, targets, epochs, batch_size, validation)
         except BaseException:
             if not self._trained:
@@ -210,14 +209,11 @@ class Trainer:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            found = (
-                f"{type(validation_data).__name__} of {len(validation_data)}"
-                if isinstance(validation_data, Sized)
-                else type(validation_data).__name__
-            )
+            found = type(validation_data).__name__
+            if isinstance(validation_data, Sized):
+                found += f" of length {len(validation_data)}"
             raise TypeError(f"validation_data must be a tuple (X, y), got {found}")
         X = self._check_data("validation_data[0]", validation_data[0])
-        self.network._warn_of_kind(X, stacklevel=4)
         return X, self.network._check_targets("validation_data[1]", validation_data[1], len(X))
 
     def _preprocessing(self, X: np.ndarray) -> Preprocessing:
@@ -291,9 +287,10 @@ class Trainer:
                 state.minibatch = done
                 self._notify("on_minibatches_end", state)
         except BaseException:
-            # What has been trained is kept, but for weights that are not finite: then the last epoch's stay.
-            self._trained |= run.publish_if_finite()
-            if not run.finite:
+            # What has been trained is kept, unless a loss or weight is not finite: then the last epoch's weights stay.
+            if run.publish_if_finite():
+                self._trained = True
+            else:
                 self._velocity[:] = 0
             raise
         run.publish()
