@@ -13,9 +13,9 @@ from .network import Network
 from .rows import sparse_rows, sparse_tiles
 from .workspace import workspace
 
-# Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9 multiply-adds
-# a second where a panel lies in the L1 cache, and 5 µs for 8-10-10 at B = 32, nearly all of it overhead. Predicted from
-# the shapes, never by a clock, so that nothing depends on the machine's speed.
+# Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9
+# multiply-adds a second where a panel lies in the L1 cache, and 5 µs for 8-10-10 at B = 32, nearly all of it overhead.
+# Predicted from the shapes, never by a clock, so that nothing depends on the machine's speed.
 _CALL_SECONDS = 0.05
 _MULTIPLY_ADDS_PER_SECOND = 40e9
 _MINIBATCH_SECONDS = 5e-6
