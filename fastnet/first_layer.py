@@ -1,34 +1,94 @@
 """The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries.
 
-``load`` brings a minibatch to a thread, ``forward`` computes some of the layer's columns, ``update`` updates the
-weights of these columns. Which kind is meant is decided by the type of the rows when compiling, so that a fit compiles
-one kind only.
+Its work is cut into units, a slice of the inputs times a panel of the outputs; a thread owns some units, always the
+same, so that weights stay in its caches. ``forward`` leaves a plane of partial sums for each slice, which
+``join_slices`` adds up; ``update`` updates the weights of the units. Which kind of rows is meant is decided by their
+type when compiling, so that a fit compiles one kind only.
 """
 
 from numba.core import types
 from numba.extending import overload
 
-from ._jit import OVERLOAD, core
+from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
-from .layers import activate_rows, apply, layer_columns, layer_forward, update_panel, work_gradient
+from .layers import activate_rows, apply, folding, layer_columns, update_bias, update_panel, work_gradient
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
 
 
-def load(rows, order, first, count, work, thread):
-    """Bring samples ``order[first : first + count]`` into a thread's tile."""
+def load(rows, order, first, count, work, begin, end, thread):
+    """Bring samples ``order[first : first + count]`` to a thread, as far as units ``begin`` to ``end`` need them."""
     raise NotImplementedError
 
 
-def forward(rows, net, count, work, thread, out, begin, end):
-    """Columns ``begin`` to ``end`` of the first layer for the loaded rows, to place ``out`` of the buffer."""
+def settle(rows, net, work, optimizer, minibatch, begin, end):
+    """Turn what is folded into plain weights, if minibatch ``minibatch`` of an epoch is one to do so."""
     raise NotImplementedError
 
 
-def update(rows, net, optimizer, dout, count, work, thread, begin, end):
-    """Update the weights of columns ``begin`` to ``end`` from the gradients ``dout`` of the layer's outputs."""
+def forward(rows, net, order, first, count, work, place, begin, end, thread):
+    """Units ``begin`` to ``end`` for the loaded rows: partial sums, without bias, to planes at ``place``."""
     raise NotImplementedError
+
+
+def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    """Update the weights of units ``begin`` to ``end`` from the gradients ``dout`` of the layer's outputs."""
+    raise NotImplementedError
+
+
+# -- units ---------------------------------------------------------------------------------------------
+
+
+@core
+def n_slices(work):
+    """Slices that the inputs are cut into."""
+    return len(work.cuts) - 1
+
+
+@core
+def _unit(net, work, unit):
+    """Slice, first column and width of a unit."""
+    full = dense.panel_width(pointer(net.packed, 0))
+    column = unit // n_slices(work) * full
+    return unit % n_slices(work), column, min(full, layer_columns(net, 0) - column)
+
+
+@core
+def _weights(net, column):
+    """Panel of the first layer's weights."""
+    return dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), net.layers[0, N_IN], column)
+
+
+@core
+def _plane(net, work, place, piece, column):
+    """Partial sums of a slice, from a column on."""
+    return pointer(work.buffer, place + piece * work.n_rows * net.layers[0, STEP] + column)
+
+
+@kernel
+def join_slices(net, work, place, count, out):
+    """Outputs of ``count`` rows at place ``out`` of the buffer, from the planes at ``place``."""
+    step, columns = net.layers[0, STEP], layer_columns(net, 0)
+    bias, plane_step = pointer(net.packed, net.layers[0, PACKED_BIAS]), work.n_rows * step
+    for b in range(count):
+        z = pointer(work.buffer, place + b * step)
+        row = pointer(work.buffer, out + b * step)
+        for j in range(0, columns, lanes(z)):
+            total = load_vector(bias, j) + load_vector(z, j)
+            for piece in range(1, n_slices(work)):
+                total = total + load_vector(z, piece * plane_step + j)
+            store(row, j, total)
+    activate_rows(net.layers[0, ACTIVATION], pointer(work.buffer, out), step, count, 0, columns)
+
+
+@kernel
+def update_biases(net, optimizer, dout, count, work, begin, end, thread):
+    """Update the biases of the panels whose first slice is among units ``begin`` to ``end``."""
+    for unit in range(begin, end):
+        piece, column, width = _unit(net, work, unit)
+        if piece == 0:
+            update_bias(net, optimizer, 0, dout, count, column, column + width, work_gradient(work, thread))
 
 
 # -- dense rows ----------------------------------------------------------------------------------------
@@ -41,79 +101,100 @@ def _tile(work, thread):
     return pointer(work.tiles, thread * work.tiles.shape[1] * step), step
 
 
-def _load_dense(rows, order, first, count, work, thread):
+def _load_dense(rows, order, first, count, work, begin, end, thread):
     tile, step = _tile(work, thread)
-    gather.gather_rows(rows, order, first, count, len(order), tile, step)
+    one = end - begin == 1
+    start = work.cuts[begin % n_slices(work)] if one else 0
+    stop = work.cuts[begin % n_slices(work) + 1] if one else rows.n_features
+    gather.gather_rows(rows, order, first, count, len(order), start, stop, tile, step)
 
 
-def _forward_dense(rows, net, count, work, thread, out, begin, end):
-    tile, step = _tile(work, thread)
-    layer_forward(net, 0, tile, step, pointer(work.buffer, out), count, begin, end)
+def _settle_dense(rows, net, work, optimizer, minibatch, begin, end):
+    pass
 
 
-def _update_dense(rows, net, optimizer, dout, count, work, thread, begin, end):
+def _forward_dense(rows, net, order, first, count, work, place, begin, end, thread):
+    tile, tile_step = _tile(work, thread)
+    for unit in range(begin, end):
+        piece, column, width = _unit(net, work, unit)
+        start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+        w, out = shift(_weights(net, column), start * width), _plane(net, work, place, piece, column)
+        vectors = width // lanes(w)
+        x = shift(tile, start)
+        dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False)
+
+
+def _update_dense(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     tile, step = _tile(work, thread)
     gradient = work_gradient(work, thread)
-    for column in range(begin, end, dense.panel_width(tile)):
-        update_panel(net, optimizer, 0, column, tile, step, dout, count, 0, rows.n_features, gradient)
+    for unit in range(begin, end):
+        piece, column, _ = _unit(net, work, unit)
+        start, stop = work.cuts[piece], work.cuts[piece + 1]
+        update_panel(net, optimizer, 0, column, tile, step, dout, count, start, stop, gradient)
 
 
 # -- sparse rows ---------------------------------------------------------------------------------------
 
 
+def _load_sparse(rows, order, first, count, work, begin, end, thread):
+    pass
+
+
 @core
-def _entries(work, thread):
-    """Columns, values and starts of a thread's minibatch."""
-    tiles = work.tiles
-    columns = pointer(tiles.columns, thread * tiles.columns.shape[1])
-    values = pointer(tiles.values, thread * tiles.values.shape[1])
-    return columns, values, pointer(tiles.starts, thread * tiles.starts.shape[1])
+def _folded(work, piece, column):
+    """Pointers to u and q of a unit."""
+    return pointer(work.tiles.u[piece], column), pointer(work.tiles.q[piece], column)
 
 
-def _load_sparse(rows, order, first, count, work, thread):
-    sparse.gather_entries(rows, order, first, count, len(order), work.tiles, thread)
+def _settle_sparse(rows, net, work, optimizer, minibatch, begin, end):
+    period = folding(optimizer)[0]
+    if period > 0 and minibatch % period != 0:
+        return
+    for unit in range(begin, end):
+        piece, column, width = _unit(net, work, unit)
+        start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+        w, mean = shift(_weights(net, column), start * width), pointer(rows.mean, start)
+        u, q = _folded(work, piece, column)
+        if period > 0:
+            sparse.unfold(mean, n, w, width, work.tiles.alpha[unit, 0], u)
+            work.tiles.alpha[unit, 0] = 1.0
+        sparse.mean_product(mean, n, w, width, q)
 
 
-def _forward_sparse(rows, net, count, work, thread, out, begin, end):
-    columns, values, starts = _entries(work, thread)
-    folded, width, step = work_gradient(work, thread), dense.panel_width(values), net.layers[0, STEP]
-    for column in range(begin, end, width):
-        wide = min(width, layer_columns(net, 0) - column)
-        w = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), rows.n_features, column)
-        bias, z = pointer(net.packed, net.layers[0, PACKED_BIAS] + column), pointer(work.buffer, out + column)
-        sparse.mean_product(pointer(rows.mean, 0), rows.n_features, w, wide, folded)
-        for j in range(0, wide, lanes(w)):
-            start = load_vector(bias, j) - load_vector(folded, j)
-            for b in range(count):
-                store(z, b * step + j, start)
-        sparse.sparse_forward(columns, values, starts, rows.n_blocks, count, w, wide, z, step)
-    activate_rows(net.layers[0, ACTIVATION], pointer(work.buffer, out), step, count, begin, end)
+def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
+    base, step = work_gradient(work, thread), net.layers[0, STEP]
+    for unit in range(begin, end):
+        alpha, (piece, column, width) = work.tiles.alpha[unit, 0], _unit(net, work, unit)
+        u, q = _folded(work, piece, column)
+        w, z, ask = _weights(net, column), _plane(net, work, place, piece, column), unit < begin + n_slices(work)
+        sparse.forward_base(rows, piece, u, q, alpha, width, base)
+        sparse.sparse_forward(rows, order, first, count, piece, w, width, u, base, alpha, z, step, ask)
 
 
-def _update_sparse(rows, net, optimizer, dout, count, work, thread, begin, end):
-    columns, values, starts = _entries(work, thread)
-    total, width, step = work_gradient(work, thread), dense.panel_width(values), net.layers[0, STEP]
-    gradient, mean = shift(total, work.gradients.shape[1] - rows.block * width), pointer(rows.mean, 0)
-    for column in range(begin, end, width):
-        wide, dz = min(width, layer_columns(net, 0) - column), shift(dout, column)
-        offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
-        dense.dense_backward_bias(dz, step, count, total, wide)
-        for j in range(0, wide, lanes(dz)):
-            store(total, j, -load_vector(total, j))
-        for block in range(rows.n_blocks):
-            first, own = block * rows.block, shift(starts, block)
-            n = min(rows.block, rows.n_features - first)
-            sparse.block_gradient(
-                columns, values, own, rows.n_blocks, count, dz, step, wide, mean, n, total, first, gradient
-            )
-            apply(optimizer, net.packed, offset + first * wide, gradient, n * wide, True)
+def _update_sparse(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    period, learning_rate, keep = folding(optimizer)
+    gradient, step = work_gradient(work, thread), net.layers[0, STEP]
+    per_slice = (len(rows.bounds) - 1) // rows.n_slices
+    for unit in range(begin, end):
+        piece, column, width = _unit(net, work, unit)
+        w, dz = _weights(net, column), shift(dout, column)
+        if period > 0:
+            alpha, (u, q) = work.tiles.alpha[unit, 0], _folded(work, piece, column)
+            sparse.sparse_sgd(rows, order, first, count, piece, dz, step, learning_rate, keep, alpha, w, width, u, q)
+            work.tiles.alpha[unit, 0] = alpha * keep
+        else:
+            offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
+            for block in range(piece * per_slice, (piece + 1) * per_slice):
+                start, n = rows.bounds[block], rows.bounds[block + 1] - rows.bounds[block]
+                sparse.block_gradient(rows, order, first, count, block, dz, step, gradient, width)
+                apply(optimizer, net.packed, offset + start * width, gradient, n * width, True)
 
 
 # -- choice --------------------------------------------------------------------------------------------
 
 _KINDS = {
-    gather.Rows: (_load_dense, _forward_dense, _update_dense),
-    sparse.SparseRows: (_load_sparse, _forward_sparse, _update_sparse),
+    gather.Rows: (_load_dense, _settle_dense, _forward_dense, _update_dense),
+    sparse.SparseRows: (_load_sparse, _settle_sparse, _forward_sparse, _update_sparse),
 }
 
 
@@ -122,15 +203,20 @@ def _of_kind(rows, number):
 
 
 @overload(load, jit_options=OVERLOAD)
-def _choose_load(rows, order, first, count, work, thread):
+def _choose_load(rows, order, first, count, work, begin, end, thread):
     return _of_kind(rows, 0)
 
 
-@overload(forward, jit_options=OVERLOAD)
-def _choose_forward(rows, net, count, work, thread, out, begin, end):
+@overload(settle, jit_options=OVERLOAD)
+def _choose_settle(rows, net, work, optimizer, minibatch, begin, end):
     return _of_kind(rows, 1)
 
 
-@overload(update, jit_options=OVERLOAD)
-def _choose_update(rows, net, optimizer, dout, count, work, thread, begin, end):
+@overload(forward, jit_options=OVERLOAD)
+def _choose_forward(rows, net, order, first, count, work, place, begin, end, thread):
     return _of_kind(rows, 2)
+
+
+@overload(update, jit_options=OVERLOAD)
+def _choose_update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    return _of_kind(rows, 3)

@@ -16,8 +16,14 @@ from .simd import pointer, shift
 # Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
 UPDATE_ROWS = 32
 
+# Folded weights (kernels/sparse.py) are settled after this many minibatches, or when decay has taken about two thirds.
+# Settling costs two passes over the weights: 2 % of the time at B = 1.
+SETTLE_MINIBATCHES = 256
+MAX_DECAY = 1 / 8  # of one minibatch: with more there is nothing to win
+
 # Columns of a workspace's table of places: offsets into its buffer, one row a layer.
-OUTPUT, DELTA, TRANSPOSED = range(3)
+# PLANES is the first layer's: partial sums of its slices.
+OUTPUT, DELTA, TRANSPOSED, PLANES = range(4)
 
 
 class Net(NamedTuple):
@@ -31,9 +37,12 @@ class Work(NamedTuple):
     """Buffers of one fit."""
 
     batch_size: int  # rows of the largest minibatch
+    n_rows: int  # rows of all threads together
     buffer: Any  # outputs, deltas and transposed weights
-    places: Any  # (L, 3) int64
-    tiles: Any  # gathered rows, for each thread its own: (threads, B, step), or SparseTiles
+    places: Any  # (L, 4) int64
+    cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
+    units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
+    tiles: Any  # gathered rows, for each thread its own: (threads, B, step); for sparse rows what is Folded
     gradients: Any  # (threads, n), the gradient of a block of weights
     losses: Any  # (B,) float64, already scaled
     hits: Any  # (B,) int64
@@ -77,6 +86,30 @@ def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
 
 
 _OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
+
+
+def folding(optimizer):
+    """Minibatches between two settlements of folded weights, learning rate, and factor of decay.
+
+    No minibatches (0) means that the optimizer needs whole gradients: only plain SGD does not.
+    """
+    raise NotImplementedError
+
+
+def _folding_sgd(optimizer):
+    decay = optimizer.learning_rate * optimizer.weight_decay
+    if optimizer.velocity.size > 0 or decay > MAX_DECAY:
+        return 0, 0.0, 1.0
+    return min(SETTLE_MINIBATCHES, int(1.0 / max(decay, 1e-9))), optimizer.learning_rate, 1.0 - decay
+
+
+def _folding_none(optimizer):
+    return 0, 0.0, 1.0
+
+
+@overload(folding, jit_options=OVERLOAD)
+def _choose_folding(optimizer):
+    return _folding_sgd if optimizer.instance_class is sgd.Sgd else _folding_none
 
 
 @overload(apply, jit_options=OVERLOAD)

@@ -39,6 +39,13 @@ def row_step(n: int, dtype: np.dtype[Any]) -> int:
     return count * _LINE // dtype.itemsize
 
 
+def slice_cuts(n_in: int, n_slices: int) -> np.ndarray:
+    """First inputs of the slices that the first layer's inputs are cut into, with the end: whole cache lines."""
+    cuts = np.linspace(0, n_in, n_slices + 1).astype(np.int64)
+    cuts[1:-1] += -cuts[1:-1] % 16
+    return cuts
+
+
 def aligned_zeros(n: int, dtype: np.dtype[Any]) -> np.ndarray:
     """Return a vector of zeros that starts on a cache line."""
     raw = np.zeros(n * dtype.itemsize + _LINE, np.uint8)

@@ -20,6 +20,7 @@ from .kernels import activations, cross_entropy, dense, squared_error
 from .layers import (
     DELTA,
     OUTPUT,
+    PLANES,
     TRANSPOSED,
     layer_columns,
     layer_forward,
@@ -59,39 +60,21 @@ def _share(total, unit, part, parts):
 
 
 @core
-def _columns_share(net, layer, thread, n_threads):
-    """Columns of a layer that a thread owns: whole panels."""
-    return _share(layer_columns(net, layer), dense.panel_width(pointer(net.packed, 0)), thread, n_threads)
-
-
-@core
-def _output(net, work, layer, parity):
-    """Place of a layer's outputs.
-
-    The first layer has two that take turns: a fast thread may write the next minibatch's while a slow one still
-    reads this one's.
-    """
-    place = work.places[layer, OUTPUT]
-    return place + parity * work.batch_size * net.layers[0, STEP] if layer == 0 else place
-
-
-@core
-def _delta(net, work, layer, parity):
+def _delta(net, work, layer):
     """Place of the gradients of a layer's outputs before its activation; the last layer's replace its logits."""
-    last = len(net.layers) - 1
-    return _output(net, work, layer, parity) if layer == last else work.places[layer, DELTA]
+    return work.places[layer, OUTPUT if layer == len(net.layers) - 1 else DELTA]
 
 
 # -- forward -------------------------------------------------------------------------------------------
 
 
 @kernel
-def _later_layers(net, work, parity, start, stop):
+def _later_layers(net, work, start, stop):
     """All layers but the first, for rows ``start`` to ``stop`` of the minibatch."""
     for layer in range(1, len(net.layers)):
         x_step, step = net.layers[layer - 1, STEP], net.layers[layer, STEP]
-        x = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * x_step)
-        out = pointer(work.buffer, _output(net, work, layer, parity) + start * step)
+        x = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * x_step)
+        out = pointer(work.buffer, work.places[layer, OUTPUT] + start * step)
         layer_forward(net, layer, x, x_step, out, stop - start, 0, layer_columns(net, layer))
 
 
@@ -122,7 +105,7 @@ def _total_weight(targets, order, first, count):
 
 
 @kernel
-def _loss(net, targets, order, first, count, work, parity, start, stop):
+def _loss(net, targets, order, first, count, work, start, stop):
     """Losses of rows ``start`` to ``stop``, each times its share of the mean; logits become their gradient."""
     last = len(net.layers) - 1
     step, n_out, total = net.layers[last, STEP], net.layers[last, N_OUT], _total_weight(targets, order, first, count)
@@ -130,21 +113,21 @@ def _loss(net, targets, order, first, count, work, parity, start, stop):
         row = np.int64(order[first + b])
         weight = targets.weights[row] if targets.weights.size else 1.0
         scale = weight / total if total > 0.0 else 0.0
-        z = pointer(work.buffer, _output(net, work, last, parity) + b * step)
+        z = pointer(work.buffer, work.places[last, OUTPUT] + b * step)
         loss, hit = _row_loss(targets, row, z, n_out, scale)
         work.losses[b] = loss * scale if scale != 0.0 else 0.0
         work.hits[b] = hit
 
 
 @kernel
-def _backward(net, work, parity, start, stop):
+def _backward(net, work, start, stop):
     """Gradients of all hidden layers' inputs, from the last layer down, for some rows of the minibatch."""
     for layer in range(len(net.layers) - 1, 0, -1):
         n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
         dout_step, step, code = net.layers[layer, STEP], net.layers[layer - 1, STEP], net.layers[layer - 1, ACTIVATION]
-        dout = pointer(work.buffer, _delta(net, work, layer, parity) + start * dout_step)
-        dx = pointer(work.buffer, _delta(net, work, layer - 1, parity) + start * step)
-        y = pointer(work.buffer, _output(net, work, layer - 1, parity) + start * step)
+        dout = pointer(work.buffer, _delta(net, work, layer) + start * dout_step)
+        dx = pointer(work.buffer, _delta(net, work, layer - 1) + start * step)
+        y = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * step)
         wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
         dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
         if columns == step:
@@ -156,12 +139,15 @@ def _backward(net, work, parity, start, stop):
 
 
 @kernel
-def _middle(net, targets, order, first, count, work, parity, thread, n_threads):
+def _middle(net, targets, order, first, count, work, thread, n_threads):
     """Take this thread's rows through the later layers, the loss and back."""
     start, stop = _share(count, dense.TILE_ROWS, thread, n_threads)
-    _later_layers(net, work, parity, start, stop)
-    _loss(net, targets, order, first, count, work, parity, start, stop)
-    _backward(net, work, parity, start, stop)
+    shift_rows = start * net.layers[0, STEP]
+    planes, out = work.places[0, PLANES] + shift_rows, work.places[0, OUTPUT] + shift_rows
+    first_layer.join_slices(net, work, planes, stop - start, out)
+    _later_layers(net, work, start, stop)
+    _loss(net, targets, order, first, count, work, start, stop)
+    _backward(net, work, start, stop)
 
 
 # -- update --------------------------------------------------------------------------------------------
@@ -182,15 +168,15 @@ def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thre
 
 
 @kernel
-def _update(net, rows, optimizer, count, work, parity, thread, n_threads):
-    """Update this thread's share of all weights and biases: of the first layer, the columns it computed."""
-    begin, end = _columns_share(net, 0, thread, n_threads)
-    dout = pointer(work.buffer, _delta(net, work, 0, parity))
-    first_layer.update(rows, net, optimizer, dout, count, work, thread, begin, end)
-    update_bias(net, optimizer, 0, dout, count, begin, end, work_gradient(work, thread))
+def _update(net, rows, optimizer, order, first, count, work, thread, n_threads):
+    """Update this thread's share of all weights and biases: of the first layer, its own units."""
+    begin, end = work.units[thread], work.units[thread + 1]
+    dout = pointer(work.buffer, _delta(net, work, 0))
+    first_layer.update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread)
+    first_layer.update_biases(net, optimizer, dout, count, work, begin, end, thread)
     for layer in range(1, len(net.layers)):
-        x, x_step = pointer(work.buffer, _output(net, work, layer - 1, parity)), net.layers[layer - 1, STEP]
-        dout = pointer(work.buffer, _delta(net, work, layer, parity))
+        x, x_step = pointer(work.buffer, work.places[layer - 1, OUTPUT]), net.layers[layer - 1, STEP]
+        dout = pointer(work.buffer, _delta(net, work, layer))
         _update_later_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
 
 
@@ -198,15 +184,16 @@ def _update(net, rows, optimizer, count, work, parity, thread, n_threads):
 
 
 @kernel
-def _minibatch(net, rows, targets, order, first, count, work, optimizer, parity, thread, n_threads):
-    """Train on samples ``order[first : first + count]``; ``parity`` is 0 and 1 in turn."""
-    begin, end = _columns_share(net, 0, thread, n_threads)
-    first_layer.load(rows, order, first, count, work, thread)
-    first_layer.forward(rows, net, count, work, thread, _output(net, work, 0, parity), begin, end)
+def _minibatch(net, rows, targets, order, first, count, work, optimizer, number, thread, n_threads):
+    """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
+    begin, end = work.units[thread], work.units[thread + 1]
+    first_layer.settle(rows, net, work, optimizer, number, begin, end)
+    first_layer.load(rows, order, first, count, work, begin, end, thread)
+    first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
-    _middle(net, targets, order, first, count, work, parity, thread, n_threads)
+    _middle(net, targets, order, first, count, work, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    _update(net, rows, optimizer, count, work, parity, thread, n_threads)
+    _update(net, rows, optimizer, order, first, count, work, thread, n_threads)
 
 
 @kernel
@@ -240,7 +227,7 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     for k in range(begin, end):
         first = k * batch_size
         count = min(batch_size, len(order) - first)
-        _minibatch(net, rows, targets, order, first, count, work, optimizer, k % 2, thread, n_threads)
+        _minibatch(net, rows, targets, order, first, count, work, optimizer, k, thread, n_threads)
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
 
@@ -250,7 +237,14 @@ def train_step(net, rows, targets, order, work, optimizer):
     """One minibatch of the samples ``order``, on one thread; returns its mean loss and number of right predictions."""
     _transpose_all(net, work)
     _minibatch(net, rows, targets, order, 0, len(order), work, optimizer, 0, 0, 1)
+    first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
     return _totals(work, len(order))
+
+
+@entry
+def settle(net, rows, work, optimizer):
+    """Turn folded weights into plain ones, on one thread: what an epoch ends with, wherever it ends."""
+    first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
 
 
 @entry
@@ -258,15 +252,16 @@ def predict_logits(net, rows, order, work, logits, thread, n_threads):
     """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
     last, batch_size = len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
-    start, columns = thread * batch_size, layer_columns(net, 0)
-    out = work.places[0, OUTPUT] + start * net.layers[0, STEP]
+    start, last_unit = thread * batch_size, work.units[-1]
+    planes, out = work.places[0, PLANES] + start * net.layers[0, STEP], work.places[0, OUTPUT] + start * net.layers[0, STEP]
     result = work.places[last, OUTPUT] + start * step
     begin, end = _share(len(order), batch_size, thread, n_threads)
     for first in range(begin, end, batch_size):
         count = min(batch_size, end - first)
-        first_layer.load(rows, order, first, count, work, thread)
-        first_layer.forward(rows, net, count, work, thread, out, 0, columns)
-        _later_layers(net, work, 0, start, start + count)
+        first_layer.load(rows, order, first, count, work, 0, last_unit, thread)
+        first_layer.forward(rows, net, order, first, count, work, planes, 0, last_unit, thread)
+        first_layer.join_slices(net, work, planes, count, out)
+        _later_layers(net, work, start, start + count)
         for b in range(count):
             for j in range(n_out):
                 logits[first + b, j] = work.buffer[result + b * step + j]

@@ -4,22 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import functional, passes
+from . import functional, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sparse
 from .kernels.sgd import Sgd
 from .network import Network
-from .rows import sparse_rows, sparse_tiles
+from .rows import sparse_rows
 from .workspace import workspace
-
-# Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9
-# multiply-adds a second where a panel lies in the L1 cache, and 5 µs for 8-10-10 at B = 32, nearly all of it overhead.
-# Predicted from the shapes, never by a clock, so that nothing depends on the machine's speed.
-_CALL_SECONDS = 0.05
-_MULTIPLY_ADDS_PER_SECOND = 40e9
-_MINIBATCH_SECONDS = 5e-6
-
 
 class Run:
     """The packed state of a fit. The network itself is only written by ``publish``.
@@ -47,23 +39,19 @@ class Run:
         self._network, self._X, self._targets = network, X, targets
         self._batch_size, self.together = batch_size, together
         self._net = network._packed()
-        self._rows: gather.Rows | sparse.SparseRows = network._rows(X)
-        tiles = None
-        entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1])
-        if entries is not None:
-            self._rows, tiles = entries, sparse_tiles(entries, batch_size, n_threads)
+        n_slices = plan.slices(network.layer_sizes, batch_size)
+        entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1], n_slices)
+        self._rows: gather.Rows | sparse.SparseRows = network._rows(X) if entries is None else entries
         self.sparse = entries is not None
-        block = entries.block if entries is not None else 0
-        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, tiles, block)
+        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries)
         self.n_samples, self.n_packed = len(X), self._net.packed.size
         self._losses = np.zeros(-(-len(X) // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
-        multiply_adds = 3 * batch_size * network.n_parameters
-        seconds = multiply_adds / _MULTIPLY_ADDS_PER_SECOND + _MINIBATCH_SECONDS
-        self._per_call = max(1, int(_CALL_SECONDS / seconds))
+        self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
 
     def compile(self, optimizer: Sgd) -> None:
         """Compile the kernels, or load them from the cache, without training."""
+        self._optimizer = optimizer
         self._call(np.zeros(self.n_samples, np.uint32), optimizer, 0, 0)
         self.publish()
 
@@ -80,7 +68,7 @@ class Run:
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        n_batches = len(self._losses)
+        n_batches, self._optimizer = len(self._losses), optimizer
         for begin in range(0, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, optimizer, begin, end)
@@ -89,6 +77,7 @@ class Run:
                 at = begin + int(np.argmax(bad))
                 self._diverge(f"loss became {self._losses[at]} in minibatch {at + 1}", epoch, optimizer)
             yield end
+        self._settle()
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
 
@@ -105,12 +94,18 @@ class Run:
         """Whether all weights are finite."""
         return bool(np.isfinite(self._net.packed).all())
 
+    def _settle(self) -> None:
+        if self.sparse:
+            passes.settle(self._net, self._rows, self._work, self._optimizer)
+
     def publish(self) -> None:
         """Copy the weights into the network."""
+        self._settle()
         passes.unpack(self._net, self._network.parameters)
 
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
+        self._settle()
         fine = self.finite and bool(np.isfinite(self._losses).all())
         if fine:
             self.publish()

@@ -7,8 +7,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent``
-* tiles     ``tile_zeros, tile_muladd, tile_store, tile_add, tile_sum, tile_scale_store, tile_scale_add``: a
-            block of vectors that stays in registers
+* tiles     ``tile_zeros, tile_width, tile_muladd, tile_load, tile_store, tile_add, tile_sum, tile_plus,
+            tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -638,6 +638,45 @@ def tile_add(typingctx, tile, start, step):
         return tile
 
     return tile(tile, start, types.int64), codegen
+
+
+@intrinsic
+def tile_width(typingctx, tile):
+    """Elements in a row of a tile: a constant."""
+
+    def codegen(context, builder, sig, args):
+        kind = sig.args[0]
+        return context.get_constant(types.int64, kind.columns * kind.vector.lanes)
+
+    return types.int64(tile), codegen
+
+
+@intrinsic
+def tile_load(typingctx, like, start):
+    """Tile of the shape of ``like`` from memory; all rows are the one at ``start``."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start) = sig.return_type, args
+        for number, line, offset in _tile_each(builder, kind, start, ir.Constant(ir.IntType(64), 0)):
+            tile = builder.insert_value(tile, _load(builder, line, offset, kind.vector), number)
+        return tile
+
+    return like(like, start), codegen
+
+
+@intrinsic
+def tile_plus(typingctx, total, factor, tile):
+    """Tile ``total + factor * tile`` with a number as factor."""
+
+    def codegen(context, builder, sig, args):
+        kind, (total, _, tile) = sig.return_type, args
+        factor = _as_vector(context, builder, args[1], sig.args[1], kind.vector)
+        for number in range(kind.rows * kind.columns):
+            old, value = builder.extract_value(total, number), builder.extract_value(tile, number)
+            total = builder.insert_value(total, _muladd(builder, kind.vector, factor, value, old), number)
+        return total
+
+    return (tile(total, factor, tile), codegen) if total == tile else None
 
 
 @intrinsic

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, passes
+from . import checks, passes, plan
 from ._parallel import available_cpus, crew
 from .callbacks import State, as_callbacks
 from .history import METRICS, History
-from .kernels.dense import PANEL_VECTORS
 from .kernels.sgd import Sgd
-from .layout import aligned_zeros, lanes
+from .layout import aligned_zeros
 from .network import LOSS_OF_OUTPUT, Network, Preprocessing, kind_of_data
 from .run import Run, first_sample, mean_loss, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
@@ -34,10 +33,6 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
 }
-
-# Multiply-adds of a minibatch for which one more thread is taken. Measured on dense data: two threads are 1.7 times as
-# fast as one at 1.9 million (784-100-10, B = 8), 1.6 times at 3.6 million (784-48-10, B = 32).
-_WORTH_A_THREAD = 800_000
 
 
 class Trainer:
@@ -237,10 +232,7 @@ class Trainer:
         """Threads worth using: each needs a CPU, work, and a panel of the first layer of its own."""
         if self.n_threads is not None:
             return min(self.n_threads, available_cpus())
-        sizes = self.network.layer_sizes
-        panels = -(-sizes[1] // (PANEL_VECTORS * lanes(self.network.dtype)))
-        enough = 3 * batch_size * self.network.n_parameters // _WORTH_A_THREAD
-        return max(1, min(available_cpus(), panels, enough))
+        return plan.threads(self.network.layer_sizes, batch_size, self.network.dtype, available_cpus())
 
     # -- training --------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from . import barrier
+from . import barrier, plan
 from .kernels.dense import PANEL_VECTORS
-from .kernels.sparse import SparseTiles
-from .layers import DELTA, OUTPUT, TRANSPOSED, UPDATE_ROWS, Work
-from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step
+from .kernels.sparse import SparseRows
+from .layers import DELTA, OUTPUT, PLANES, TRANSPOSED, UPDATE_ROWS, Work
+from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
+from .rows import folded
 
 
 def workspace(
@@ -17,8 +18,8 @@ def workspace(
     batch_size: int,
     n_threads: int,
     train: bool,
-    tiles: SparseTiles | None = None,
-    block: int = 0,
+    n_slices: int = 1,
+    rows: SparseRows | None = None,
 ) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
 
@@ -32,30 +33,27 @@ def workspace(
         Largest minibatch; threads that work on it together.
     train : bool
         Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
-    tiles, block : SparseTiles and int, optional
-        For sparse rows, with the columns in a block; dense tiles are made here.
+    n_slices : int
+        Slices that the inputs are cut into.
+    rows : SparseRows, optional
+        Rows that will be trained on if they are sparse.
     """
-    places, size = np.zeros((len(layers), 3), np.int64), 0
-
-    def place(count: int) -> int:
-        nonlocal size
-        size += count
-        return size - count
-
-    for number, layer in enumerate(layers):
-        rows = batch_size * (1 if train else n_threads) * int(layer[STEP])
-        places[number, OUTPUT] = place(rows * (2 if train and number == 0 else 1))
-        if train:
-            places[number, DELTA] = place(rows)
-            if number > 0:
-                places[number, TRANSPOSED] = place(int(layer[N_OUT]) * padded(int(layer[N_IN]), dtype))
-    # A block of sparse rows needs a line more, for the sum of its gradients; each thread has whole cache lines.
-    gradient = row_step(max(UPDATE_ROWS, block + 1) * PANEL_VECTORS * lanes(dtype), dtype)
+    n_rows = batch_size * (1 if train else n_threads)
+    columns, width = padded(int(layers[0, N_OUT]), dtype), PANEL_VECTORS * lanes(dtype)
+    places, size = _places(layers, dtype, n_rows, n_slices, train)
+    block = int(np.diff(rows.bounds).max()) if rows is not None else 0
+    gradient = row_step(max(UPDATE_ROWS, block) * width, dtype)
+    shares = plan.units(columns, width, n_slices, n_threads)
+    if not train:  # each thread computes all of the first layer for its rows
+        shares[:] = [0, *[-(-columns // width) * n_slices] * n_threads]
     return Work(
         batch_size=batch_size,
+        n_rows=n_rows,
         buffer=aligned_zeros(size, dtype),
         places=places,
-        tiles=_dense_tiles(int(layers[0, N_IN]), dtype, batch_size, n_threads) if tiles is None else tiles,
+        cuts=slice_cuts(int(layers[0, N_IN]), n_slices),
+        units=shares,
+        tiles=folded(rows, columns) if rows is not None else _tiles(layers, dtype, batch_size, n_threads),
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
@@ -63,6 +61,21 @@ def workspace(
     )
 
 
-def _dense_tiles(n_in: int, dtype: np.dtype[Any], batch_size: int, n_threads: int) -> np.ndarray:
-    step = row_step(n_in, dtype)
+def _places(
+    layers: np.ndarray, dtype: np.dtype[Any], n_rows: int, n_slices: int, train: bool
+) -> tuple[np.ndarray, int]:
+    """Offsets of the matrices in the buffer, and their total size."""
+    sizes = np.zeros((len(layers), 4), np.int64)
+    sizes[:, OUTPUT] = n_rows * layers[:, STEP]
+    sizes[0, PLANES] = n_slices * sizes[0, OUTPUT]
+    if train:
+        sizes[:, DELTA] = sizes[:, OUTPUT]
+        sizes[1:, TRANSPOSED] = [n_out * padded(int(n_in), dtype) for n_in, n_out in layers[1:, [N_IN, N_OUT]]]
+    sizes = -(-sizes // 16) * 16  # whole cache lines
+    ends = np.cumsum(sizes)
+    return ends.reshape(sizes.shape) - sizes, int(ends[-1])
+
+
+def _tiles(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int) -> np.ndarray:
+    step = row_step(int(layers[0, N_IN]), dtype)
     return aligned_zeros(n_threads * batch_size * step, dtype).reshape(n_threads, batch_size, step)

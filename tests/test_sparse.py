@@ -164,8 +164,7 @@ def test_step_by_step_equals_epoch(rng):
     losses = train(epoch, X, y, order, 16, learning_rate=0.1)[0]
     net, targets = steps._packed(), steps._check_targets("y", y, len(X))
     rows = user_rows.sparse_rows(X, *steps._scaling(X), 20)
-    tiles = user_rows.sparse_tiles(rows, 16, 1)
-    work = workspace(steps._layers, steps.dtype, 16, 1, True, tiles, rows.block)
+    work = workspace(steps._layers, steps.dtype, 16, 1, True, rows=rows)
     optimizer = sgd(net.packed.size, steps.dtype, learning_rate=0.1)
     for k, start in enumerate(range(0, 50, 16)):
         batch = order[start : start + 16].astype(np.uint32)

@@ -53,36 +53,39 @@ def _copy_strided(address, step, dtype, out, start, stop, padded):
 
 
 @core
-def _gather_row(rows, address, dtype, item, out):
-    """One row; what is not whole contiguous vectors is copied first, so that the bits are the same for any layout."""
-    n, mean = rows.n_features, pointer(rows.mean, 0)
-    whole = n - n % lanes(out) if rows.column_step == item else 0
-    padded = -(-n // lanes(out)) * lanes(out)
-    _convert(pointer_to(address, dtype), out, 0, whole, rows.scale, mean)
-    if whole < n:
-        _copy_strided(address, rows.column_step, dtype, out, whole, n, padded)
+def _gather_row(rows, address, dtype, item, start, stop, out):
+    """Columns of a row; what is not whole contiguous vectors is copied first: the same bits for any layout."""
+    mean, rest = pointer(rows.mean, 0), (stop - start) % lanes(out)
+    whole = stop - rest if rows.column_step == item else start
+    padded = stop + lanes(out) - rest if rest else stop
+    _convert(pointer_to(address, dtype), out, start, whole, rows.scale, mean)
+    if whole < stop:
+        _copy_strided(address, rows.column_step, dtype, out, whole, stop, padded)
         _convert(out, out, whole, padded, rows.scale, mean)
 
 
 @core
-def _prefetch_row(rows, row):
-    """Ask for all cache lines of a row that will be gathered soon; strided rows are left to the CPU."""
+def _prefetch_row(rows, row, start, stop):
+    """Ask for the cache lines of a row that will be gathered soon; strided rows are left to the CPU."""
     if 0 < rows.column_step <= 8:
-        start = pointer_to(rows.address + row * rows.row_step, np.uint8)
-        for line in range(0, rows.n_features * rows.column_step, CACHE_LINE):
-            prefetch(start, line)
+        begin = pointer_to(rows.address + row * rows.row_step, np.uint8)
+        for line in range(start * rows.column_step, stop * rows.column_step, CACHE_LINE):
+            prefetch(begin, line)
 
 
 @kernel
-def gather_rows(rows, order, first, count, limit, out, out_step):
-    """out (count, I) = rows ``order[first : first + count]``; ``order`` has ``limit`` entries to look ahead in."""
+def gather_rows(rows, order, first, count, limit, start, stop, out, out_step):
+    """out (count, I) = rows ``order[first : first + count]``, but only columns ``start`` to ``stop``.
+
+    ``start`` is a whole number of vectors. ``order`` has ``limit`` entries to look ahead in.
+    """
     for b in range(count):
-        _prefetch_row(rows, np.int64(order[min(first + b + PREFETCH_ROWS, limit - 1)]))
+        _prefetch_row(rows, np.int64(order[min(first + b + PREFETCH_ROWS, limit - 1)]), start, stop)
         address = rows.address + np.int64(order[first + b]) * rows.row_step
         to = shift(out, b * out_step)
         if rows.code == UINT8:
-            _gather_row(rows, address, np.uint8, 1, to)
+            _gather_row(rows, address, np.uint8, 1, start, stop, to)
         elif rows.code == FLOAT32:
-            _gather_row(rows, address, np.float32, 4, to)
+            _gather_row(rows, address, np.float32, 4, start, stop, to)
         else:
-            _gather_row(rows, address, np.float64, 8, to)
+            _gather_row(rows, address, np.float64, 8, start, stop, to)

@@ -1,0 +1,54 @@
+"""What a fit decides before it starts: threads, slices, the length of a compiled call. From shapes, never by a clock."""
+
+import numpy as np
+
+from .kernels.dense import PANEL_VECTORS
+from .layout import lanes
+
+# Multiply-adds of a minibatch, counted as if nothing were sparse, for which one more thread is taken.
+WORTH_A_THREAD = 250_000
+
+# Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9
+# multiply-adds a second where a panel lies in the L1 cache, and 5 µs for 8-10-10 at B = 32, nearly all of it overhead.
+_CALL_SECONDS = 0.05
+_MULTIPLY_ADDS_PER_SECOND = 40e9
+_MINIBATCH_SECONDS = 5e-6
+
+_MIN_SLICE = 64  # inputs
+
+
+def multiply_adds(layer_sizes: tuple[int, ...], batch_size: int) -> int:
+    """Multiply-adds of a minibatch: forward, gradients of the inputs and of the weights."""
+    return 3 * batch_size * sum((n_in + 1) * n_out for n_in, n_out in zip(layer_sizes, layer_sizes[1:], strict=False))
+
+
+def slices(layer_sizes: tuple[int, ...], batch_size: int) -> int:
+    """Slices that the inputs are cut into, so that two threads can share the work of few units (or of an odd panel)."""
+    enough = multiply_adds(layer_sizes, batch_size) >= 2 * WORTH_A_THREAD
+    return 2 if enough and layer_sizes[0] >= 2 * _MIN_SLICE else 1
+
+
+def threads(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype, available: int) -> int:
+    """Threads worth using: each needs a CPU, work, and a slice of a panel of the first layer of its own."""
+    panels = -(-layer_sizes[1] // (PANEL_VECTORS * lanes(dtype)))
+    enough = multiply_adds(layer_sizes, batch_size) // WORTH_A_THREAD
+    return max(1, min(available, panels * slices(layer_sizes, batch_size), enough))
+
+
+def minibatches_per_call(layer_sizes: tuple[int, ...], batch_size: int) -> int:
+    """Minibatches of a compiled call: about 50 ms on one core."""
+    seconds = multiply_adds(layer_sizes, batch_size) / _MULTIPLY_ADDS_PER_SECOND + _MINIBATCH_SECONDS
+    return max(1, int(_CALL_SECONDS / seconds))
+
+
+def units(columns: int, width: int, n_slices: int, n_threads: int) -> np.ndarray:
+    """Cut the first layer's work among threads: thread t takes units ``units[t]`` to ``units[t + 1]``.
+
+    A unit is a slice of a panel of ``width`` columns (the last may be narrower); they are numbered panel by panel.
+    """
+    widths = np.full(-(-columns // width), width)
+    widths[-1] = columns - width * (len(widths) - 1)
+    ends = np.cumsum(np.repeat(widths, n_slices))
+    middles = ends - np.repeat(widths, n_slices) / 2
+    owners = (middles * n_threads / ends[-1]).astype(np.int64)
+    return np.searchsorted(owners, np.arange(n_threads + 1))
