@@ -136,14 +136,31 @@ def _update_dense(rows, net, optimizer, order, first, dout, count, work, begin, 
 # -- sparse rows ---------------------------------------------------------------------------------------
 
 
+@core
+def _minibatch(rows, count, work, thread):
+    """Records of a thread's minibatch."""
+    tiles = work.tiles
+    return sparse.Minibatch(
+        pointer(tiles.addresses, thread * tiles.addresses.shape[1]),
+        pointer(tiles.lengths, thread * tiles.lengths.shape[1]),
+        pointer(tiles.products, thread * tiles.products.shape[1]),
+        count,
+        len(rows.bounds) - 1,
+        rows.n_slices,
+    )
+
+
 def _load_sparse(rows, order, first, count, work, begin, end, thread):
-    pass
+    one, piece = end - begin == 1, begin % n_slices(work)
+    start, stop = piece if one else 0, piece + 1 if one else n_slices(work)
+    sparse.load_records(rows, order, first, count, start, stop, _minibatch(rows, count, work, thread))
 
 
 @core
 def _folded(work, piece, column):
     """Pointers to u and q of a unit."""
-    return pointer(work.tiles.u[piece], column), pointer(work.tiles.q[piece], column)
+    start = piece * work.tiles.u.shape[1] + column
+    return pointer(work.tiles.u, start), pointer(work.tiles.q, start)
 
 
 def _settle_sparse(rows, net, work, optimizer, minibatch, begin, end):
@@ -162,32 +179,34 @@ def _settle_sparse(rows, net, work, optimizer, minibatch, begin, end):
 
 
 def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
-    base, step = work_gradient(work, thread), net.layers[0, STEP]
+    base, step, minibatch = work_gradient(work, thread), net.layers[0, STEP], _minibatch(rows, count, work, thread)
     for unit in range(begin, end):
         alpha, (piece, column, width) = work.tiles.alpha[unit, 0], _unit(net, work, unit)
         u, q = _folded(work, piece, column)
-        w, z, ask = _weights(net, column), _plane(net, work, place, piece, column), unit < begin + n_slices(work)
         sparse.forward_base(rows, piece, u, q, alpha, width, base)
-        sparse.sparse_forward(rows, order, first, count, piece, w, width, u, base, alpha, z, step, ask)
+        w, z = _weights(net, column), _plane(net, work, place, piece, column)
+        ahead = max(count, sparse.PREFETCH_ROWS)
+        later = first + ahead if unit < begin + n_slices(work) else -1
+        sparse.sparse_forward(minibatch, piece, w, width, u, base, alpha, z, step, rows, order, later, ahead)
 
 
 def _update_sparse(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     period, learning_rate, keep = folding(optimizer)
-    gradient, step = work_gradient(work, thread), net.layers[0, STEP]
+    gradient, step, minibatch = work_gradient(work, thread), net.layers[0, STEP], _minibatch(rows, count, work, thread)
     per_slice = (len(rows.bounds) - 1) // rows.n_slices
     for unit in range(begin, end):
         piece, column, width = _unit(net, work, unit)
         w, dz = _weights(net, column), shift(dout, column)
         if period > 0:
             alpha, (u, q) = work.tiles.alpha[unit, 0], _folded(work, piece, column)
-            sparse.sparse_sgd(rows, order, first, count, piece, dz, step, learning_rate, keep, alpha, w, width, u, q)
+            sparse.sparse_sgd(minibatch, piece, dz, step, learning_rate, keep, alpha, w, width, u, q)
             work.tiles.alpha[unit, 0] = alpha * keep
         else:
-            offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
+            offset, mean = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column, pointer(rows.mean, 0)
             for block in range(piece * per_slice, (piece + 1) * per_slice):
-                start, n = rows.bounds[block], rows.bounds[block + 1] - rows.bounds[block]
-                sparse.block_gradient(rows, order, first, count, block, dz, step, gradient, width)
-                apply(optimizer, net.packed, offset + start * width, gradient, n * width, True)
+                start, stop = rows.bounds[block], rows.bounds[block + 1]
+                sparse.block_gradient(minibatch, block, start, stop, mean, dz, step, gradient, width)
+                apply(optimizer, net.packed, offset + start * width, gradient, (stop - start) * width, True)
 
 
 # -- choice --------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Work(NamedTuple):
     places: Any  # (L, 4) int64
     cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
     units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
-    tiles: Any  # gathered rows, for each thread its own: (threads, B, step); for sparse rows what is Folded
+    tiles: Any  # gathered rows, for each thread its own: (threads, B, step), or SparseWork
     gradients: Any  # (threads, n), the gradient of a block of weights
     losses: Any  # (B,) float64, already scaled
     hits: Any  # (B,) int64

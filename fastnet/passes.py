@@ -29,7 +29,7 @@ from .layers import (
     work_gradient,
 )
 from .layout import ACTIVATION, BIAS, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP, WEIGHTS
-from .simd import pointer, shift
+from .simd import pointer, prefetch, shift
 
 SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR = 0, 1, 2
 LOSSES = {
@@ -105,6 +105,17 @@ def _total_weight(targets, order, first, count):
 
 
 @kernel
+def _prefetch_targets(targets, order, start, stop):
+    """Ask for the targets of some samples of the next minibatch, which lie anywhere in memory."""
+    for position in range(start, min(stop, len(order))):
+        row = np.int64(order[position])
+        if targets.loss == SOFTMAX_CROSS_ENTROPY:
+            prefetch(pointer(targets.labels, row), 0)
+        else:
+            prefetch(pointer(targets.values, row * targets.values.shape[1]), 0)
+
+
+@kernel
 def _loss(net, targets, order, first, count, work, start, stop):
     """Losses of rows ``start`` to ``stop``, each times its share of the mean; logits become their gradient."""
     last = len(net.layers) - 1
@@ -142,11 +153,12 @@ def _backward(net, work, start, stop):
 def _middle(net, targets, order, first, count, work, thread, n_threads):
     """Take this thread's rows through the later layers, the loss and back."""
     start, stop = _share(count, dense.TILE_ROWS, thread, n_threads)
-    shift_rows = start * net.layers[0, STEP]
-    planes, out = work.places[0, PLANES] + shift_rows, work.places[0, OUTPUT] + shift_rows
+    skipped = start * net.layers[0, STEP]
+    planes, out = work.places[0, PLANES] + skipped, work.places[0, OUTPUT] + skipped
     first_layer.join_slices(net, work, planes, stop - start, out)
     _later_layers(net, work, start, stop)
     _loss(net, targets, order, first, count, work, start, stop)
+    _prefetch_targets(targets, order, first + count + start, first + count + stop)
     _backward(net, work, start, stop)
 
 
@@ -159,11 +171,12 @@ def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thre
     gradient, w = work_gradient(work, thread), pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
     n_in, n_out, width = net.layers[layer, N_IN], net.layers[layer, N_OUT], dense.panel_width(x)
     wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), layer_columns(net, layer)
-    top, bottom = _share(n_in, width, thread, n_threads)
+    # Backwards, since the last thread has more of the first layer where units can't be cut evenly.
+    top, bottom = _share(n_in, width, n_threads - 1 - thread, n_threads)
     for column in range(0, columns, width):
         update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
         dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
-    if thread == n_threads - 1:
+    if thread == 0:
         update_bias(net, optimizer, layer, dout, rows, 0, columns, gradient)
 
 
@@ -253,7 +266,10 @@ def predict_logits(net, rows, order, work, logits, thread, n_threads):
     last, batch_size = len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
     start, last_unit = thread * batch_size, work.units[-1]
-    planes, out = work.places[0, PLANES] + start * net.layers[0, STEP], work.places[0, OUTPUT] + start * net.layers[0, STEP]
+    planes, out = (
+        work.places[0, PLANES] + start * net.layers[0, STEP],
+        work.places[0, OUTPUT] + start * net.layers[0, STEP],
+    )
     result = work.places[last, OUTPUT] + start * step
     begin, end = _share(len(order), batch_size, thread, n_threads)
     for first in range(begin, end, batch_size):

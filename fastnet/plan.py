@@ -1,4 +1,6 @@
-"""What a fit decides before it starts: threads, slices, the length of a compiled call. From shapes, never by a clock."""
+"""What a fit decides before it starts: threads, slices, the length of a compiled call. From shapes, not by a clock."""
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +21,7 @@ _MIN_SLICE = 64  # inputs
 
 def multiply_adds(layer_sizes: tuple[int, ...], batch_size: int) -> int:
     """Multiply-adds of a minibatch: forward, gradients of the inputs and of the weights."""
-    return 3 * batch_size * sum((n_in + 1) * n_out for n_in, n_out in zip(layer_sizes, layer_sizes[1:], strict=False))
+    return 3 * batch_size * sum((n_in + 1) * n_out for n_in, n_out in pairwise(layer_sizes))
 
 
 def slices(layer_sizes: tuple[int, ...], batch_size: int) -> int:

@@ -69,10 +69,11 @@ def sparse_rows(
         return None
     records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
     cuts = slice_cuts(n_features, n_slices)
+    lines = 1 + n_entries * size // (n_samples * n_slices * gather.CACHE_LINE)
     squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
     products = np.empty((n_samples, n_slices), mean.dtype)
     found = sparse.SparseRows(
-        records.ctypes.data, records, starts, products, squares, bounds, n_slices, rows.mean
+        records.ctypes.data, records, starts, products, squares, bounds, n_slices, lines, rows.mean
     )
     total = sparse.copy_entries(rows, n_samples, found)
     return found if _mean_is_small(total / X.size, mean) else None
@@ -103,8 +104,20 @@ def _mean_is_small(square: float, mean: np.ndarray) -> bool:
     return bool(np.square(mean, dtype=np.float64).max() <= _MAX_MEAN**2 * max(spread, 0.0))
 
 
-def folded(rows: sparse.SparseRows, columns: int) -> sparse.Folded:
-    """Room for what is folded into the weights of the first layer, which has ``columns`` packed columns."""
+def sparse_work(rows: sparse.SparseRows, columns: int, batch_size: int, n_threads: int) -> sparse.SparseWork:
+    """Room for a minibatch of each thread, and for a first layer of ``columns`` packed columns."""
     n_units = rows.n_slices * -(-columns // (PANEL_VECTORS * lanes(rows.mean.dtype)))
+
+    def each(n: int, dtype: Any) -> np.ndarray:  # whole cache lines for each thread
+        return aligned_zeros(n_threads * (-(-n // 16) * 16), np.dtype(dtype)).reshape(n_threads, -1)
+
+    n_records = batch_size * (len(rows.bounds) - 1)
     u, q = (aligned_zeros(rows.n_slices * columns, rows.mean.dtype).reshape(rows.n_slices, columns) for _ in "uq")
-    return sparse.Folded(np.ones((n_units, 8)), u, q)
+    return sparse.SparseWork(
+        addresses=each(n_records, np.int64),
+        lengths=each(n_records, np.int64),
+        products=each(batch_size * rows.n_slices, rows.mean.dtype),
+        alpha=np.ones((n_units, 8)),
+        u=u,
+        q=q,
+    )

@@ -13,6 +13,7 @@ from .network import Network
 from .rows import sparse_rows
 from .workspace import workspace
 
+
 class Run:
     """The packed state of a fit. The network itself is only written by ``publish``.
 

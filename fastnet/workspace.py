@@ -9,7 +9,7 @@ from .kernels.dense import PANEL_VECTORS
 from .kernels.sparse import SparseRows
 from .layers import DELTA, OUTPUT, PLANES, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
-from .rows import folded
+from .rows import sparse_work
 
 
 def workspace(
@@ -53,7 +53,9 @@ def workspace(
         places=places,
         cuts=slice_cuts(int(layers[0, N_IN]), n_slices),
         units=shares,
-        tiles=folded(rows, columns) if rows is not None else _tiles(layers, dtype, batch_size, n_threads),
+        tiles=_tiles(layers, dtype, batch_size, n_threads)
+        if rows is None
+        else sparse_work(rows, columns, batch_size, n_threads),
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),

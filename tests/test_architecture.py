@@ -19,6 +19,7 @@ ORDER = [
     {"kernels.cross_entropy", "kernels.sparse"},
     {"kernels.squared_error", "kernels"},
     {"layout"},
+    {"plan"},
     {"functional", "layers"},
     {"first_layer", "rows"},
     {"passes", "workspace"},

@@ -17,8 +17,8 @@ driver = numba.njit(**OPTIONS)
 
 
 @driver
-def run(rows, order, first, count, limit, out, out_step):
-    gather.gather_rows(rows, order, first, count, limit, pointer(out, 0), out_step)
+def run(rows, order, first, count, limit, start, stop, out, out_step):
+    gather.gather_rows(rows, order, first, count, limit, start, stop, pointer(out, 0), out_step)
 
 
 def rows_of(X, scale, mean, dtype):
@@ -33,7 +33,7 @@ def gathered(X, order, scale, mean, dtype, first=0, count=None):
     """Return the tile's rows; check padding, the room between the rows, and guards."""
     count, n, step = len(order) - first if count is None else count, X.shape[1], row_step(X.shape[1], dtype)
     out = Guarded((count, step), dtype)
-    run(rows_of(X, scale, mean, dtype), order, first, count, len(order), out.flat, step)
+    run(rows_of(X, scale, mean, dtype), order, first, count, len(order), 0, n, out.flat, step)
     out.assert_untouched_around()
     assert not out.array[:, n : padded(n, dtype)].any(), "padding must hold zeros"
     assert np.isnan(out.array[:, padded(n, dtype) :]).all(), "written between the rows"
@@ -153,3 +153,19 @@ def test_gather_without_scale_and_mean_copies(dtype):
     assert same_bits(gathered(X, np.arange(8), 1.0, np.zeros(32), dtype), X.astype(dtype))
     X = data(np.random.default_rng(6), (8, 33), dtype)
     assert same_bits(gathered(X, np.arange(8), 1.0, np.zeros(33), dtype), X)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_some_columns_are_those_of_the_whole_row(source, dtype):
+    """A slice has the bits of the whole row there, and nothing is written beside it."""
+    rng = np.random.default_rng(3)
+    X, order, mean = data(rng, (9, 53), source), rng.permutation(9).astype(np.uint32), rng.random(53)
+    whole = gathered(X, order, 0.5, mean, dtype)
+    for name, other in layouts(X):
+        for start, stop in ((0, 16), (16, 48), (32, 53)):
+            out = Guarded((9, row_step(53, dtype)), dtype)
+            run(rows_of(other, 0.5, mean, dtype), order, 0, 9, 9, start, stop, out.flat, out.array.shape[1])
+            np.testing.assert_array_equal(out.array[:, start:stop], whole[:, start:stop], err_msg=name)
+            assert np.isnan(out.array[:, :start]).all()
+            assert np.isnan(out.array[:, padded(stop, dtype) :]).all()

@@ -5,7 +5,7 @@ import pytest
 import reference_net
 from runs import layouts, make_targets, sgd, train
 
-from fastnet import Network, passes
+from fastnet import Network, passes, plan
 from fastnet.network import Preprocessing
 from fastnet.workspace import workspace
 
@@ -40,9 +40,16 @@ def rng():
     return np.random.default_rng(7)
 
 
+@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
+def n_slices(request, monkeypatch):
+    """Slices that the inputs are cut into, however little work there is."""
+    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
+    return request.param
+
+
 @pytest.mark.parametrize(("sizes", "activation", "output"), NETWORKS)
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 101])
-def test_float64_epoch_equals_oracle(sizes, activation, output, batch_size, rng):
+def test_float64_epoch_equals_oracle(sizes, activation, output, batch_size, rng, n_slices):
     settings = SETTINGS[batch_size % 3]
     network = Network(sizes, activation, output, dtype="float64", seed=1)
     X = rng.standard_normal((101, sizes[0]))
@@ -85,7 +92,7 @@ def test_comparison_with_the_oracle_can_fail(rng):
 
 @pytest.mark.parametrize("n_threads", [2, 3, 5])
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_any_number_of_threads_gives_the_same_bits(problem, n_threads, settings):
+def test_any_number_of_threads_gives_the_same_bits(problem, n_threads, settings, n_slices):
     X, y, order = problem
     one, many = float32_network(), float32_network()
     losses = train(one, X, y, order, 16, epochs=3, **settings)[0]

@@ -31,9 +31,11 @@ import numpy as np
 
 from .._jit import core, entry, kernel
 from ..simd import (
+    itemsize_of,
     lanes,
     load,
     pointer,
+    pointer_as,
     pointer_to,
     prefetch,
     shift,
@@ -59,7 +61,7 @@ BLOCK_BYTES = 52 << 10
 QUAD = 4
 _COLUMN_BYTES = 2
 
-# Rows of a shuffled epoch lie anywhere in memory: the forward pass asks for the row this much later.
+# Rows of a shuffled epoch lie anywhere in memory: the forward pass asks for those a minibatch later, or this many.
 PREFETCH_ROWS = 16
 
 
@@ -76,15 +78,30 @@ class SparseRows(NamedTuple):
     squares: Any  # (n_slices,) float64: m
     bounds: Any  # (n_blocks + 1,) int64: first columns of the blocks
     n_slices: int
+    lines: int  # cache lines of the records of a slice of a row, on average
     mean: Any  # (n_features padded,) of the network's dtype
 
 
-class Folded(NamedTuple):
-    """What is folded into the weights of the first layer between two settlements."""
+class SparseWork(NamedTuple):
+    """The records of a minibatch, for each thread, and what is folded into the weights between two settlements."""
 
+    addresses: Any  # (threads, n) int64: of the record of sample b in block k at [b * n_blocks + k]
+    lengths: Any  # (threads, n) int64: entries of that record
+    products: Any  # (threads, n): s of sample b in slice p at [b * n_slices + p]
     alpha: Any  # (units, 8) float64, the first of each row
     u: Any  # (n_slices, columns)
     q: Any  # (n_slices, columns)
+
+
+class Minibatch(NamedTuple):
+    """Pointers to the records of one thread's minibatch."""
+
+    addresses: Any
+    lengths: Any
+    products: Any
+    count: int
+    n_blocks: int
+    n_slices: int
 
 
 def forward_reference(x, mean, w, b):
@@ -191,15 +208,49 @@ def copy_entries(rows, n_rows, entries):
 # -- forward -------------------------------------------------------------------------------------------
 
 
-@core
-def _prefetch(rows, row, begin, end):
-    """Ask for the records of some blocks of a row that will be read soon."""
-    n_blocks = len(rows.bounds) - 1
-    first, last = np.int64(rows.starts[row * n_blocks + begin]), np.int64(rows.starts[row * n_blocks + end])
+@kernel
+def load_records(rows, order, first, count, begin, end, minibatch):
+    """Look up where the records of ``count`` samples lie, in blocks of slices ``begin`` to ``end``.
+
+    What is looked up once here is used by each panel.
+    """
+    n_blocks, per_slice = minibatch.n_blocks, minibatch.n_blocks // minibatch.n_slices
     size = rows.mean.itemsize + _COLUMN_BYTES
-    start = pointer_to(rows.address + first * size, np.uint8)
-    for line in range(0, (last - first) * size, gather.CACHE_LINE):
-        prefetch(start, line)
+    for b in range(count):
+        row = np.int64(order[first + b])
+        for block in range(begin * per_slice, end * per_slice):
+            start = np.int64(rows.starts[row * n_blocks + block])
+            minibatch.addresses[b * n_blocks + block] = rows.address + start * size
+            minibatch.lengths[b * n_blocks + block] = np.int64(rows.starts[row * n_blocks + block + 1]) - start
+        for piece in range(begin, end):
+            minibatch.products[b * minibatch.n_slices + piece] = rows.products[row, piece]
+
+
+@core
+def prefetch_records(rows, order, position, ahead, piece):
+    """Ask for the records of one slice of the sample at some position of the epoch's order.
+
+    Where they lie must have come from memory by then, so that is asked for ``ahead`` samples earlier: without, two
+    threads would wait for memory as long as one (784-10-10, B = 32: 19 ms an epoch instead of 15).
+    """
+    last, per_slice = len(order) - 1, (len(rows.bounds) - 1) // rows.n_slices
+    later = np.int64(order[min(position + ahead, last)]) * rows.n_slices + piece
+    prefetch(pointer(rows.starts, later * per_slice), 0)
+    prefetch(pointer(rows.products, later), 0)
+    record = (np.int64(order[min(position, last)]) * rows.n_slices + piece) * per_slice
+    start = np.int64(rows.starts[record]) * (rows.mean.itemsize + _COLUMN_BYTES)
+    entries = pointer_to(rows.address + start, np.uint8)
+    for line in range(rows.lines):  # always as many: the end of such a short loop is else mispredicted
+        prefetch(entries, line * gather.CACHE_LINE)
+
+
+@core
+def _loaded(minibatch, b, block):
+    """Values, columns and length of a record of the minibatch."""
+    at = b * minibatch.n_blocks + block
+    n, itemsize = minibatch.lengths[at], itemsize_of(minibatch.products)
+    values = pointer_as(minibatch.addresses[at], minibatch.products)
+    return values, pointer_to(minibatch.addresses[at] + n * itemsize, np.uint16), n
 
 
 @core
@@ -215,36 +266,35 @@ def _row_product(tile, w, values, columns, n):
 
 
 @core
-def _forward(tile, rows, order, first, count, piece, w, u, base, alpha, z, z_step, ask):
-    n_blocks = len(rows.bounds) - 1
-    begin, end = n_blocks // rows.n_slices * piece, n_blocks // rows.n_slices * (piece + 1)
-    for block in range(begin, end):
-        for b in range(count):
-            row = np.int64(order[first + b])
-            if ask and block == begin:
-                _prefetch(rows, np.int64(order[min(first + b + PREFETCH_ROWS, len(order) - 1)]), begin, end)
-            values, columns, n = _record(rows, row * n_blocks + block)
-            product = _row_product(tile, w, values, columns, n)
-            out = shift(z, b * z_step)
-            if block == begin:
-                total = tile_plus(tile_load(tile, base), rows.products[row, piece], tile_load(tile, u))
+def _forward(tile, minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead):
+    per_slice = minibatch.n_blocks // minibatch.n_slices
+    for block in range(per_slice * piece, per_slice * (piece + 1)):
+        for b in range(minibatch.count):
+            values, columns, n = _loaded(minibatch, b, block)
+            product, out = _row_product(tile, w, values, columns, n), shift(z, b * z_step)
+            if block == per_slice * piece:
+                if ask >= 0:
+                    prefetch_records(rows, order, ask + b, ahead, piece)
+                s = minibatch.products[b * minibatch.n_slices + piece]
+                total = tile_plus(tile_load(tile, base), s, tile_load(tile, u))
             else:
                 total = tile_load(tile, out)
             tile_store(tile_plus(total, alpha, product), out, 0)
 
 
 @kernel
-def sparse_forward(rows, order, first, count, piece, w, width, u, base, alpha, z, z_step, ask):
+def sparse_forward(minibatch, piece, w, width, u, base, alpha, z, z_step, rows, order, ask, ahead):
     """z (B, width) = base + s * u + alpha * x @ v over one slice of columns and one panel of weights.
 
-    With ``ask`` the records of later rows are asked for.
+    Meanwhile the records of the samples from position ``ask`` of the order on are asked for, if that is not negative:
+    between two rows, since a burst would wait for memory.
     """
     if width == 3 * lanes(w):
-        _forward(tile_zeros(w, 1, 3), rows, order, first, count, piece, w, u, base, alpha, z, z_step, ask)
+        _forward(tile_zeros(w, 1, 3), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
     elif width == 2 * lanes(w):
-        _forward(tile_zeros(w, 1, 2), rows, order, first, count, piece, w, u, base, alpha, z, z_step, ask)
+        _forward(tile_zeros(w, 1, 2), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
     else:
-        _forward(tile_zeros(w, 1, 1), rows, order, first, count, piece, w, u, base, alpha, z, z_step, ask)
+        _forward(tile_zeros(w, 1, 1), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
 
 
 @core
@@ -297,81 +347,74 @@ def unfold(mean, n, w, width, alpha, u):
 
 
 @core
-def _scatter(tile, rows, order, first, count, piece, dz, dz_step, factor, w):
-    n_blocks, width = len(rows.bounds) - 1, tile_width(tile)
-    begin, end = n_blocks // rows.n_slices * piece, n_blocks // rows.n_slices * (piece + 1)
-    for block in range(begin, end):
-        for b in range(count):
-            line = tile_plus(tile, factor, tile_load(tile, shift(dz, b * dz_step)))
-            values, columns, n = _record(rows, np.int64(order[first + b]) * n_blocks + block)
-            for t in range(0, n, QUAD):
-                tile_scale_add(line, shift(values, t), shift(w, np.int64(columns[t]) * width))
-                tile_scale_add(line, shift(values, t + 1), shift(w, np.int64(columns[t + 1]) * width))
-                tile_scale_add(line, shift(values, t + 2), shift(w, np.int64(columns[t + 2]) * width))
-                tile_scale_add(line, shift(values, t + 3), shift(w, np.int64(columns[t + 3]) * width))
+def _add_row(line, values, columns, n, w):
+    """w[column] += value * line for the entries of a row."""
+    width = tile_width(line)
+    for t in range(0, n, QUAD):
+        for k in range(QUAD):
+            tile_scale_add(line, shift(values, t + k), shift(w, np.int64(columns[t + k]) * width))
 
 
 @core
-def _fold(tile, rows, order, first, count, piece, dz, dz_step, factor, keep, learning_rate, u, q):
+def _scatter(tile, minibatch, piece, dz, dz_step, factor, w):
+    per_slice = minibatch.n_blocks // minibatch.n_slices
+    for block in range(per_slice * piece, per_slice * (piece + 1)):
+        for b in range(minibatch.count):
+            values, columns, n = _loaded(minibatch, b, block)
+            _add_row(tile_plus(tile, factor, tile_load(tile, shift(dz, b * dz_step))), values, columns, n, w)
+
+
+@core
+def _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q):
     total, product = tile, tile
-    for b in range(count):
+    for b in range(minibatch.count):
         line = tile_load(tile, shift(dz, b * dz_step))
         total = tile_sum(total, line)
-        product = tile_plus(product, rows.products[np.int64(order[first + b]), piece], line)
+        product = tile_plus(product, minibatch.products[b * minibatch.n_slices + piece], line)
     tile_store(tile_plus(tile_load(tile, q), factor, product), q, 0)
     tile_store(tile_plus(tile_plus(tile, keep, tile_load(tile, u)), learning_rate, total), u, 0)
 
 
 @core
-def _lazy(tile, rows, order, first, count, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q):
+def _lazy(tile, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q):
     factor = -learning_rate / (keep * alpha)
-    _scatter(tile, rows, order, first, count, piece, dz, dz_step, factor, w)
-    _fold(tile, rows, order, first, count, piece, dz, dz_step, factor, keep, learning_rate, u, q)
+    _scatter(tile, minibatch, piece, dz, dz_step, factor, w)
+    _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q)
 
 
 @kernel
-def sparse_sgd(rows, order, first, count, piece, dz, dz_step, learning_rate, keep, alpha, w, width, u, q):
-    """Plain SGD on one slice of one panel of folded weights: v, u and q of the docstring above; alpha is the old one."""
+def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, u, q):
+    """Plain SGD on one slice of one panel of folded weights: v, u and q as above; ``alpha`` is the old one."""
     if width == 3 * lanes(w):
-        t3 = tile_zeros(w, 1, 3)
-        _lazy(t3, rows, order, first, count, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+        _lazy(tile_zeros(w, 1, 3), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
     elif width == 2 * lanes(w):
-        t2 = tile_zeros(w, 1, 2)
-        _lazy(t2, rows, order, first, count, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+        _lazy(tile_zeros(w, 1, 2), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
     else:
-        t1 = tile_zeros(w, 1, 1)
-        _lazy(t1, rows, order, first, count, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+        _lazy(tile_zeros(w, 1, 1), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
 
 
 # -- gradient ------------------------------------------------------------------------------------------
 
 
 @core
-def _block_gradient(tile, rows, order, first, count, block, dz, dz_step, dw):
-    n_blocks, width, start = len(rows.bounds) - 1, tile_width(tile), rows.bounds[block]
-    total = tile
-    for b in range(count):
+def _block_gradient(tile, minibatch, block, start, stop, mean, dz, dz_step, dw):
+    total, width = tile, tile_width(tile)
+    for b in range(minibatch.count):
         total = tile_sum(total, tile_load(tile, shift(dz, b * dz_step)))
     total = tile_plus(tile, -1.0, total)
-    for i in range(rows.bounds[block + 1] - start):
-        tile_scale_store(total, pointer(rows.mean, start + i), shift(dw, i * width))
-    dw = shift(dw, -start * width)
-    for b in range(count):
-        line = tile_load(tile, shift(dz, b * dz_step))
-        values, columns, n = _record(rows, np.int64(order[first + b]) * n_blocks + block)
-        for t in range(0, n, QUAD):
-            tile_scale_add(line, shift(values, t), shift(dw, np.int64(columns[t]) * width))
-            tile_scale_add(line, shift(values, t + 1), shift(dw, np.int64(columns[t + 1]) * width))
-            tile_scale_add(line, shift(values, t + 2), shift(dw, np.int64(columns[t + 2]) * width))
-            tile_scale_add(line, shift(values, t + 3), shift(dw, np.int64(columns[t + 3]) * width))
+    for i in range(stop - start):
+        tile_scale_store(total, shift(mean, start + i), shift(dw, i * width))
+    for b in range(minibatch.count):
+        values, columns, n = _loaded(minibatch, b, block)
+        _add_row(tile_load(tile, shift(dz, b * dz_step)), values, columns, n, shift(dw, -start * width))
 
 
 @kernel
-def block_gradient(rows, order, first, count, block, dz, dz_step, dw, width):
-    """dw (n, width) = (x - mean).T @ dz for the n columns of x in a block, and one panel."""
+def block_gradient(minibatch, block, start, stop, mean, dz, dz_step, dw, width):
+    """dw (n, width) = (x - mean).T @ dz for the columns ``start`` to ``stop`` of x, a block, and one panel."""
     if width == 3 * lanes(dw):
-        _block_gradient(tile_zeros(dz, 1, 3), rows, order, first, count, block, dz, dz_step, dw)
+        _block_gradient(tile_zeros(dz, 1, 3), minibatch, block, start, stop, mean, dz, dz_step, dw)
     elif width == 2 * lanes(dw):
-        _block_gradient(tile_zeros(dz, 1, 2), rows, order, first, count, block, dz, dz_step, dw)
+        _block_gradient(tile_zeros(dz, 1, 2), minibatch, block, start, stop, mean, dz, dz_step, dw)
     else:
-        _block_gradient(tile_zeros(dz, 1, 1), rows, order, first, count, block, dz, dz_step, dw)
+        _block_gradient(tile_zeros(dz, 1, 1), minibatch, block, start, stop, mean, dz, dz_step, dw)
