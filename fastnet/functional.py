@@ -556,7 +556,7 @@ def adam_update(
         if np.may_share_memory(one, other):
             raise ValueError(f"{names} share memory: pass two arrays")
     largest = float(np.finfo(w.dtype).max)
-    number = checks.check_integer("step", step, low=1, high=2**63 - 1)
+    number = min(checks.check_integer("step", step, low=1), 2**62)  # where nothing is left to correct
     rate = checks.check_number("learning_rate", learning_rate, high=largest)
     beta1 = checks.check_number("beta1", beta1, high=1.0)
     beta2 = checks.check_number("beta2", beta2, high=1.0)
