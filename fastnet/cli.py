@@ -58,7 +58,8 @@ class Settings:
         return (
             f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
             f"--optimizer {self.optimizer} --learning-rate {self.learning_rate} --schedule {self.schedule} "
-            f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} --activation {self.activation}"
+            f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} "
+            f"--activation {self.activation}"
         )
 
 
