@@ -371,15 +371,17 @@ class FastnetPeer:
         targets = network._check_targets("y", y, len(X))
         with crew(self._n_threads) as together:
             self._run = Run(network, X, targets, batch_size, self._n_threads, together)
-            self._optimizer = trainer._sgd(self._run, trainer.learning_rate)
-            self._run.compile(self._optimizer)
+            self._run.compile(self._optimizer())
+
+    def _optimizer(self) -> Any:
+        return self._trainer._epoch_optimizer(self._run, self._trainer._first_rate)
 
     def epoch(self, order: Array) -> None:
         """Train once over the prepared rows ``order``, threads started and stopped."""
         from ._parallel import crew
 
         with crew(self._n_threads) as self._run.together:
-            for _ in self._run.minibatches(order.astype(np.uint32), self._optimizer, 0):
+            for _ in self._run.minibatches(order.astype(np.uint32), self._optimizer(), 0):
                 pass
         self._run.publish()
 

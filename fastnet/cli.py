@@ -50,14 +50,16 @@ class Settings:
     weight_decay: float = 0.0
     schedule: str = "constant"
     activation: str = "tanh"
+    optimizer: str = "sgd"
 
     def __str__(self) -> str:
         """Return the flags that give these settings."""
         hidden = ",".join(map(str, self.hidden)) or "none"
         return (
             f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
-            f"--learning-rate {self.learning_rate} --schedule {self.schedule} --momentum {self.momentum} "
-            f"{'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} --activation {self.activation}"
+            f"--optimizer {self.optimizer} --learning-rate {self.learning_rate} --schedule {self.schedule} "
+            f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} "
+            f"--activation {self.activation}"
         )
 
 
@@ -156,6 +158,9 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", help="Samples in a minibatch.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="sgd, adam, or adamw (adam with decoupled weight decay).")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Learning rate to begin with.")] = None,
     schedule: Annotated[
         str | None, typer.Option(metavar="NAME", help="How the rate changes: constant, halve, step, cosine.")
@@ -173,12 +178,14 @@ def train(
 ) -> None:
     """Train a network on DATA and measure it on test samples.
 
-    Flags that are not given are taken from --preset, or from what suits DATA (see below).
+    Flags that are not given are taken from --preset, or from what suits DATA (see below). With another optimizer than
+    theirs, the learning rate is its own (0.001 for adam and adamw) and there is no momentum.
     """
     flags: dict[str, Any] = {
         "hidden": hidden,
         "epochs": epochs,
         "batch_size": batch_size,
+        "optimizer": optimizer,
         "learning_rate": learning_rate,
         "momentum": momentum,
         "nesterov": nesterov,
@@ -255,7 +262,20 @@ def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
         given["hidden"] = _layers(given["hidden"])
     if "epochs" in given:
         check_integer("epochs", given["epochs"], low=1)
+    if "optimizer" in given:
+        base = _with_optimizer(base, given["optimizer"])
     return replace(base, **given)
+
+
+def _with_optimizer(base: Settings, optimizer: str) -> Settings:
+    """Settings for another optimizer: a learning rate and a momentum were chosen for one only."""
+    from .checks import check_choice
+    from .optimizers import LEARNING_RATES, NAMES
+
+    if check_choice("optimizer", optimizer, NAMES) == base.optimizer:
+        return base
+    rate = LEARNING_RATES[optimizer]
+    return replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False)
 
 
 def _layers(hidden: str) -> tuple[int, ...]:
@@ -275,6 +295,7 @@ def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "
     network = Network([n_inputs, *settings.hidden, n_classes], settings.activation, seed=seed)
     return Trainer(
         network,
+        optimizer=settings.optimizer,
         learning_rate=settings.learning_rate,
         batch_size=settings.batch_size,
         momentum=settings.momentum,

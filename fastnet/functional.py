@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .kernels import activations, dense, sgd
+from .kernels import activations, adam, dense, sgd
 from .kernels import cross_entropy as _cross_entropy
 from .kernels import softmax as _softmax
 from .layout import aligned_zeros, padded
 
 __all__ = [
+    "adam_update",
     "binary_cross_entropy",
     "cross_entropy",
     "linear",
@@ -478,6 +479,96 @@ def sgd_update(
         gradient = gradient.copy()
     gradient = np.ascontiguousarray(gradient)
     sgd.sgd_arrays(_flat(w), gradient.ctypes.data, _flat(state), rate, momentum, nesterov, decay)
+
+
+def adam_update(
+    w: NDArray[Any],
+    dw: ArrayLike,
+    m: NDArray[Any],
+    v: NDArray[Any],
+    step: int,
+    learning_rate: float = 0.001,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = False,
+) -> None:
+    """Step of Adam, or with ``decoupled`` of AdamW, in place.
+
+    With ``g = dw + weight_decay * w``, or ``g = dw`` with decoupled::
+
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        w -= learning_rate * (m / (1 - beta1**step)) / (sqrt(v / (1 - beta2**step)) + epsilon)
+
+    and with decoupled, beside that, ``w -= learning_rate * weight_decay * w`` with the w from before.
+
+    Parameters
+    ----------
+    w : ndarray of any shape, float32 or float64
+        Parameters, C-contiguous and writable. Weight decay acts on all of them: update biases without it.
+    dw : array_like of w's shape and dtype
+        Gradient.
+    m, v : ndarray of w's shape and dtype
+        First and second moment, zeros at first, C-contiguous and writable. Values below 1e-36 (1e-300 in float64)
+        become zero.
+    step : int
+        Number of this step, counted from 1.
+    learning_rate, weight_decay : float
+        Finite, >= 0.
+    beta1, beta2 : float
+        In [0, 1).
+    epsilon : float
+        Finite, >= 1e-16.
+    decoupled : bool
+        Whether weight decay leaves the gradient alone.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type or dtype.
+    ValueError
+        If shapes do not fit, a number is out of its range, w, m or v is not C-contiguous and writable, or if they share
+        memory.
+
+    Notes
+    -----
+    As in torch. Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, https://arxiv.org/abs/1412.6980;
+    Loshchilov, Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, https://arxiv.org/abs/1711.05101
+
+    Examples
+    --------
+    The first step has the length of the learning rate, whatever the gradient's:
+
+    >>> w, m, v = np.array([1.0, -2.0]), np.zeros(2), np.zeros(2)
+    >>> adam_update(w, [0.5, -20.0], m, v, step=1, learning_rate=0.1)
+    >>> w.round(6), m.round(6), v.round(6)
+    (array([ 0.9, -1.9]), array([ 0.05, -2.  ]), array([2.5e-04, 4.0e-01]))
+    """
+    _check_updatable("w", w)
+    gradient = _floats("dw", dw)
+    _check_like_w("dw", gradient, w)
+    for name, state in (("m", m), ("v", v)):
+        _check_updatable(name, state)
+        _check_like_w(name, state, w)
+    for one, other, names in ((w, m, "w and m"), (w, v, "w and v"), (m, v, "m and v")):
+        if np.may_share_memory(one, other):
+            raise ValueError(f"{names} share memory: pass two arrays")
+    largest = float(np.finfo(w.dtype).max)
+    number = min(checks.check_integer("step", step, low=1), 2**62)  # where nothing is left to correct
+    rate = checks.check_number("learning_rate", learning_rate, high=largest)
+    beta1 = checks.check_number("beta1", beta1, high=1.0)
+    beta2 = checks.check_number("beta2", beta2, high=1.0)
+    epsilon = checks.check_number("epsilon", epsilon, low=adam.MIN_EPSILON, high=largest)
+    decay = checks.check_number("weight_decay", weight_decay, high=largest)
+    decoupled = checks.check_flag("decoupled", decoupled)
+    if any(np.may_share_memory(gradient, array) for array in (w, m, v)):
+        gradient = gradient.copy()
+    gradient = np.ascontiguousarray(gradient)
+    adam.adam_arrays(
+        _flat(w), gradient.ctypes.data, _flat(m), _flat(v), number, rate, beta1, beta2, epsilon, decay, decoupled
+    )
 
 
 def _check_updatable(name: str, array: Any) -> None:

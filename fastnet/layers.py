@@ -9,7 +9,7 @@ from numba.core import types
 from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
-from .kernels import activations, dense, sgd
+from .kernels import activations, adam, dense, sgd
 from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer, shift
 
@@ -58,6 +58,28 @@ class Gradient(NamedTuple):
 # -- optimizers ----------------------------------------------------------------------------------------
 
 
+def begin_minibatch(optimizer, k, thread):
+    """Return the optimizer as minibatch ``k`` of its epoch applies it; each thread calls this."""
+    raise NotImplementedError
+
+
+def _begin_adam(optimizer, k, thread):
+    t = optimizer.before + k + 1
+    if thread == 0:
+        optimizer.steps[0] = t
+    return adam.update_of(optimizer, t)
+
+
+def _begin_any(optimizer, k, thread):
+    return optimizer
+
+
+@overload(begin_minibatch, jit_options=OVERLOAD)
+def _choose_begin(optimizer, k, thread):
+    is_adam = isinstance(optimizer, types.BaseNamedTuple) and optimizer.instance_class is adam.Adam
+    return _begin_adam if is_adam else _begin_any
+
+
 def apply(optimizer, packed, offset, gradient, n, decay):
     """Use the gradients of ``n`` neighbouring parameters; which optimizer is decided when compiling."""
     raise NotImplementedError
@@ -80,12 +102,17 @@ def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
         )
 
 
+def _apply_adam(optimizer, packed, offset, gradient, n, decay):
+    m, v = pointer(optimizer.m, offset), pointer(optimizer.v, offset)
+    adam.adam(pointer(packed, offset), gradient, m, v, n, optimizer.weights if decay else optimizer.biases)
+
+
 def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
     for i in range(n):
         optimizer.packed[offset + i] += gradient[i]
 
 
-_OPTIMIZERS = {sgd.Sgd: _apply_sgd, Gradient: _apply_gradient}
+_OPTIMIZERS = {sgd.Sgd: _apply_sgd, adam.Update: _apply_adam, Gradient: _apply_gradient}
 
 
 def folding(optimizer):

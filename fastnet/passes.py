@@ -22,6 +22,7 @@ from .layers import (
     OUTPUT,
     PLANES,
     TRANSPOSED,
+    begin_minibatch,
     layer_columns,
     layer_forward,
     update_bias,
@@ -240,7 +241,8 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     for k in range(begin, end):
         first = k * batch_size
         count = min(batch_size, len(order) - first)
-        _minibatch(net, rows, targets, order, first, count, work, optimizer, k, thread, n_threads)
+        now = begin_minibatch(optimizer, k, thread)
+        _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
 
@@ -249,7 +251,8 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
 def train_step(net, rows, targets, order, work, optimizer):
     """One minibatch of the samples ``order``, on one thread; returns its mean loss and number of right predictions."""
     _transpose_all(net, work)
-    _minibatch(net, rows, targets, order, 0, len(order), work, optimizer, 0, 0, 1)
+    now = begin_minibatch(optimizer, 0, 0)
+    _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
     first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
     return _totals(work, len(order))
 

@@ -8,8 +8,8 @@ from . import functional, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sparse
-from .kernels.sgd import Sgd
 from .network import Network
+from .optimizers import Optimizer
 from .rows import sparse_rows
 from .workspace import workspace
 
@@ -50,18 +50,18 @@ class Run:
         self._hits = np.zeros(len(self._losses), np.int64)
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
 
-    def compile(self, optimizer: Sgd) -> None:
+    def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
         self._optimizer = optimizer
         self._call(np.zeros(self.n_samples, np.uint32), optimizer, 0, 0)
         self.publish()
 
-    def _call(self, order: np.ndarray, optimizer: Sgd, begin: int, end: int) -> None:
+    def _call(self, order: np.ndarray, optimizer: Optimizer, begin: int, end: int) -> None:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
         args = (net, rows, targets, order, self._batch_size, begin, end, work, optimizer, self._losses, self._hits)
         self.together(passes.train_epoch, *args)
 
-    def minibatches(self, order: np.ndarray, optimizer: Sgd, epoch: int) -> Iterator[int]:
+    def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
 
         Raises
@@ -82,7 +82,7 @@ class Run:
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
 
-    def _diverge(self, what: str, epoch: int, optimizer: Sgd) -> None:
+    def _diverge(self, what: str, epoch: int, optimizer: Optimizer) -> None:
         kept = f"those of epoch {epoch}" if epoch else "those from before"
         raise DivergenceError(
             f"training diverged: {what} of epoch {epoch + 1} (learning_rate={optimizer.learning_rate:g}); the network "

@@ -6,7 +6,7 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, load, store, load_first, store_first, load_as,
             prefetch``
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
-* values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, copysign, polynomial, by_dtype``
+* values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent``
 * tiles     ``tile_zeros, tile_width, tile_muladd, tile_load, tile_store, tile_add, tile_sum, tile_plus,
             tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
@@ -487,6 +487,17 @@ def absolute(typingctx, value):
     def codegen(context, builder, sig, args):
         vector = sig.return_type
         return _call(builder, f"llvm.fabs.{_suffix(vector)}", _llvm(vector), args[0])
+
+    return value(value), codegen
+
+
+@intrinsic
+def sqrt(typingctx, value):
+    """Square root, correctly rounded; NaN below zero."""
+
+    def codegen(context, builder, sig, args):
+        vector = sig.return_type
+        return _call(builder, f"llvm.sqrt.{_suffix(vector)}", _llvm(vector), args[0])
 
     return value(value), codegen
 

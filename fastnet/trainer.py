@@ -12,24 +12,26 @@ from . import checks, passes, plan
 from ._parallel import available_cpus, crew
 from .callbacks import State, as_callbacks
 from .history import METRICS, History
+from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
-from .layout import aligned_zeros
 from .network import LOSS_OF_OUTPUT, Network, Preprocessing, kind_of_data
+from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
 from .run import Run, first_sample, mean_loss, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
 
-OPTIMIZERS = ("sgd",)
-
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
-    "optimizer": lambda value: checks.check_choice("optimizer", value, OPTIMIZERS),
-    "learning_rate": lambda value: checks.check_number("learning_rate", value, open_low=True),
+    "optimizer": lambda value: checks.check_choice("optimizer", value, NAMES),
+    "learning_rate": lambda value: _check_auto("learning_rate", value),
     "batch_size": lambda value: checks.check_integer("batch_size", value, low=1),
     "momentum": lambda value: checks.check_number("momentum", value, high=1.0),
     "nesterov": lambda value: checks.check_flag("nesterov", value),
+    "beta1": lambda value: checks.check_number("beta1", value, high=1.0),
+    "beta2": lambda value: checks.check_number("beta2", value, high=1.0),
+    "epsilon": lambda value: checks.check_number("epsilon", value, low=MIN_EPSILON),
     "weight_decay": lambda value: checks.check_number("weight_decay", value),
     "schedule": check_schedule,
     "center": lambda value: checks.check_flag("center", value),
-    "scale": lambda value: _check_scale(value),
+    "scale": lambda value: _check_auto("scale", value),
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
 }
@@ -42,19 +44,26 @@ class Trainer:
     ----------
     network : Network
         Is changed in place, at the end of each epoch; after Ctrl-C it has the last minibatch that was finished.
-    optimizer : {"sgd"}, default="sgd"
+    optimizer : {"sgd", "adam", "adamw"}, default="sgd"
+        "adamw" is "adam" with decoupled weight decay.
     loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
         "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
         sigmoid, squared error for identity. Other pairs are refused.
-    learning_rate : float, default=0.1
+    learning_rate : "auto" or float, default="auto"
+        "auto" takes 0.1 for "sgd" and 0.001 for "adam" and "adamw".
     batch_size : int, default=32
         Samples in a minibatch; the last one of an epoch may be smaller and averages over its true size.
     momentum : float in [0, 1), default=0.0
-        ``v = momentum * v - learning_rate * gradient; w += v``.
+        ``v = momentum * v - learning_rate * gradient; w += v``; for "sgd" only.
     nesterov : bool, default=False
-        Nesterov momentum: ``w += momentum * v - learning_rate * gradient`` with the new ``v``.
+        Nesterov momentum: ``w += momentum * v - learning_rate * gradient`` with the new ``v``; for "sgd" only.
+    beta1, beta2 : float in [0, 1), default=0.9 and 0.999
+        How slowly the moments of "adam" and "adamw" change: the means of gradients and of their squares.
+    epsilon : float, default=1e-8
+        Is added to the root of the second moment, after its correction; at least 1e-16.
     weight_decay : float, default=0.0
-        Is multiplied with the weights (not the biases) and added to their gradient.
+        Is multiplied with the weights (not the biases) and added to their gradient. For "adamw",
+        ``w -= learning_rate * weight_decay * w`` beside the step instead.
     schedule : {"constant", "halve", "step", "cosine"} or callable, default="constant"
         How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
     center : bool, default=True
@@ -72,9 +81,11 @@ class Trainer:
 
     Notes
     -----
-    A second ``fit`` goes on where the first one ended: the generator and the velocity are kept. Its schedule begins
-    anew. After a divergence the velocity is zero. Settings can be changed between fits. The algorithm is
-    that of part 7 of the article series "Building a Neural Network from scratch", with minibatches.
+    A second ``fit`` goes on where the first one ended: the generator and the velocity, or the moments, are kept. Its
+    schedule begins anew. After a divergence, and for another optimizer, velocity and moments are zero. Settings can be
+    changed between fits. The algorithm is that of part 7 of the article series "Building a Neural Network from
+    scratch", with minibatches. Adam is that of Kingma and Ba, 2015; AdamW that of Loshchilov and Hutter, 2019, with
+    the decay multiplied by the learning rate, as in torch.
 
     Examples
     --------
@@ -93,10 +104,13 @@ class Trainer:
         *,
         optimizer: str = "sgd",
         loss: str = "auto",
-        learning_rate: float = 0.1,
+        learning_rate: str | float = "auto",
         batch_size: int = 32,
         momentum: float = 0.0,
         nesterov: bool = False,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         schedule: Schedule = "constant",
         center: bool = True,
@@ -114,6 +128,9 @@ class Trainer:
         self.batch_size = batch_size
         self.momentum = momentum
         self.nesterov = nesterov
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.schedule = schedule
         self.center = center
@@ -121,7 +138,8 @@ class Trainer:
         self.n_threads = n_threads
         self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
-        self._velocity = aligned_zeros(0, network.dtype)
+        self._memory = Memory(network.dtype)
+        self._check_momentum()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a setting whenever it is set, also after construction."""
@@ -177,7 +195,8 @@ class Trainer:
         validation = self._check_validation(validation_data)
         reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
         batch_size = self._batch_size(len(X))
-        learning_rate(self.schedule, self.learning_rate, 0, epochs, [])  # may refuse: nothing is changed yet
+        self._check_momentum()
+        learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
         before = self.network.preprocessing
         if before is None or reset:
             self.network.preprocessing = self._preprocessing(X)
@@ -192,6 +211,11 @@ class Trainer:
             raise
 
     # -- checks and preparation ------------------------------------------------------------------------
+
+    def _check_momentum(self) -> None:
+        for name, value in (("momentum", self.momentum), ("nesterov", self.nesterov)):
+            if value and self.optimizer != "sgd":
+                raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
 
     def _check_data(self, name: str, X: Any) -> np.ndarray:
         X = self.network._check_inputs(name, X)
@@ -250,7 +274,7 @@ class Trainer:
                 run = Run(self.network, X, targets, batch_size, n_threads, together)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
-                run.compile(self._sgd(run, self.learning_rate))
+                run.compile(self._epoch_optimizer(run, self._first_rate))
                 if validation is not None:
                     self._validate(validation[0][:1], first_sample(validation[1]), score=False)
                 state.compile_seconds = compiling + time.perf_counter() - started
@@ -270,11 +294,11 @@ class Trainer:
 
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
-        rate = learning_rate(self.schedule, self.learning_rate, state.epoch, state.epochs, metrics["loss"])
+        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, metrics["loss"])
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
         order = self._rng.permutation(run.n_samples).astype(np.uint32)
-        optimizer = self._sgd(run, rate)
+        optimizer = self._epoch_optimizer(run, rate)
         try:
             for done in run.minibatches(order, optimizer, state.epoch):
                 state.minibatch = done
@@ -284,7 +308,7 @@ class Trainer:
             if run.publish_if_finite():
                 self._trained = True
             else:
-                self._velocity[:] = 0
+                self._memory.clear()
             raise
         run.publish()
         self._trained = True
@@ -301,12 +325,20 @@ class Trainer:
         wishes = [callback.on_epoch_end(state) for callback in self.callbacks]
         return any(wishes)
 
-    def _sgd(self, run: Run, rate: float) -> Sgd:
-        """Return the optimizer's settings for one epoch; its velocity outlives the fit."""
-        needed = run.n_packed if self.momentum > 0 else 0
-        if self._velocity.size != needed:
-            self._velocity = aligned_zeros(needed, self.network.dtype)
-        return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, self._velocity)
+    @property
+    def _first_rate(self) -> float:
+        """Learning rate from which the schedule starts."""
+        return LEARNING_RATES[self.optimizer] if isinstance(self.learning_rate, str) else self.learning_rate
+
+    def _epoch_optimizer(self, run: Run, rate: float) -> Optimizer:
+        """Return what compiled code takes for one epoch; what it remembers outlives the fit."""
+        if self.optimizer == "sgd":
+            (velocity,) = self._memory.vectors("sgd", 1, run.n_packed if self.momentum > 0 else 0)
+            return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, velocity)
+        m, v = self._memory.vectors(self.optimizer, 2, run.n_packed)
+        steps, decoupled = self._memory.steps, self.optimizer == "adamw"
+        before = int(steps[0])
+        return Adam(rate, self.beta1, self.beta2, self.epsilon, self.weight_decay, decoupled, m, v, before, steps)
 
     def _validate(self, X: np.ndarray, targets: passes.Targets, score: bool = True) -> tuple[float, float]:
         logits = self.network._logits(X)
@@ -317,10 +349,10 @@ class Trainer:
             getattr(callback, event)(state)
 
 
-def _check_scale(scale: Any) -> str | float:
-    if isinstance(scale, str) and scale == "auto":
-        return scale
-    return checks.check_number("scale", scale, open_low=True)
+def _check_auto(name: str, value: Any) -> str | float:
+    if isinstance(value, str) and value == "auto":
+        return value
+    return checks.check_number(name, value, open_low=True)
 
 
 def _check_loss(loss: str, output: str) -> str:

@@ -192,13 +192,58 @@ def sgd_step(params, gradients, velocity, learning_rate, momentum=0.0, nesterov=
             w += momentum * v - step if nesterov else v
 
 
+def zero_moments(params):
+    """State of Adam: first and second moments, and steps done."""
+    return {"m": zero_velocity(params), "v": zero_velocity(params), "t": 0}
+
+
+def adam_step(
+    params,
+    gradients,
+    state,
+    learning_rate,
+    beta1=0.9,
+    beta2=0.999,
+    epsilon=1e-8,
+    weight_decay=0.0,
+    decoupled=False,
+):
+    """Update in place by Adam (Kingma, Ba, 2015, algorithm 1), or by AdamW (Loshchilov, Hutter, 2019, algorithm 2)."""
+    state["t"] += 1
+    t = state["t"]
+    for kind, decay in ((0, weight_decay), (1, 0.0)):  # weights decay, biases do not
+        arrays = (params[kind], gradients[kind], state["m"][kind], state["v"][kind])
+        for w, g, m, v in zip(*arrays, strict=True):
+            old = w.copy()
+            if not decoupled:
+                g = g + decay * old
+            m[...] = beta1 * m + (1 - beta1) * g
+            v[...] = beta2 * v + (1 - beta2) * g**2
+            m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+            w -= learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
+            if decoupled:
+                w -= learning_rate * decay * old
+
+
+def step(params, gradients, state, optimizer="sgd", **settings):
+    """One update by ``sgd`` with a velocity, or by ``adam`` or ``adamw`` with moments."""
+    if optimizer == "sgd":
+        sgd_step(params, gradients, state, **settings)
+    else:
+        adam_step(params, gradients, state, decoupled=optimizer == "adamw", **settings)
+
+
+def zero_state(params, optimizer="sgd"):
+    return zero_velocity(params) if optimizer == "sgd" else zero_moments(params)
+
+
 def preprocess(X, scale=1.0, mean=0.0):
     return np.asarray(X, dtype=np.float64) * scale - mean
 
 
 def train_epoch(
     params,
-    velocity,
+    state,
     X,
     targets,
     order,
@@ -206,15 +251,12 @@ def train_epoch(
     *,
     activation,
     output,
-    learning_rate,
-    momentum=0.0,
-    nesterov=False,
-    weight_decay=0.0,
     scale=1.0,
     mean=0.0,
     sample_weight=None,
+    **settings,
 ):
-    """Train once over the rows ``order`` of X, minibatch by minibatch, in place.
+    """Train once over the rows ``order`` of X, minibatch by minibatch, in place, with the settings of ``step``.
 
     The last minibatch may be short and averages over its true size. Returns, per minibatch and before its
     update, the sum of (weighted) sample losses and the number of correct samples.
@@ -228,5 +270,5 @@ def train_epoch(
         z = forward(params, x, activation)[-1]
         losses.append(loss * (len(rows) if w is None else w.sum()))
         corrects.append(count_correct(z, columns(t, output), output))
-        sgd_step(params, gradients, velocity, learning_rate, momentum, nesterov, weight_decay)
+        step(params, gradients, state, **settings)
     return np.array(losses), np.array(corrects)

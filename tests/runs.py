@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastnet._parallel import crew
+from fastnet.kernels.adam import Adam
 from fastnet.kernels.sgd import Sgd
 from fastnet.layout import aligned_zeros
 from fastnet.run import Run
@@ -21,6 +22,23 @@ def sgd(size, dtype, learning_rate, momentum=0.0, nesterov=False, weight_decay=0
     return Sgd(learning_rate, momentum, nesterov, weight_decay, velocity)
 
 
+def adam(size, dtype, learning_rate, decoupled, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+    m, v = (aligned_zeros(size, np.dtype(dtype)) for _ in range(2))
+    steps = np.zeros(1, np.int64)
+    return Adam(learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, m, v, 0, steps)
+
+
+def make_optimizer(size, dtype, optimizer="sgd", **settings):
+    if optimizer == "sgd":
+        return sgd(size, dtype, **settings)
+    return adam(size, dtype, decoupled=optimizer == "adamw", **settings)
+
+
+def next_epoch(optimizer):
+    """Return the same optimizer for the minibatches after those that it has done."""
+    return optimizer._replace(before=int(optimizer.steps[0])) if isinstance(optimizer, Adam) else optimizer
+
+
 def train(network, X, y, order, batch_size, n_threads=1, per_call=None, epochs=1, **settings):
     """Some epochs in the given order; returns the losses and hits of each minibatch of the last, and the run."""
     targets = network._check_targets("y", y, len(X))
@@ -28,10 +46,11 @@ def train(network, X, y, order, batch_size, n_threads=1, per_call=None, epochs=1
         run = Run(network, X, targets, batch_size, n_threads, together)
         if per_call is not None:
             run._per_call = per_call
-        optimizer = sgd(run.n_packed, network.dtype, **settings)
+        optimizer = make_optimizer(run.n_packed, network.dtype, **settings)
         for epoch in range(epochs):
             for _ in run.minibatches(order.astype(np.uint32), optimizer, epoch):
                 pass
+            optimizer = next_epoch(optimizer)
     run.publish()
     return run._losses.copy(), run._hits.copy(), run
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from fastnet import __version__, cli, datasets
 from fastnet.exceptions import DownloadError, FormatError
 from fastnet.kernels.activations import CODES
+from fastnet.optimizers import NAMES as OPTIMIZERS
 from fastnet.schedules import NAMES
 
 LAST = re.compile(r"test accuracy (\d+\.\d\d) % in [\d.]+ s of training \((\d+) epochs?, [\d.]+ s in total\)")
@@ -104,7 +105,7 @@ def test_a_network_without_hidden_layer_trains():
 
 def test_every_setting_is_a_flag():
     flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5, "nesterov": True,
-             "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid"}  # fmt: skip
+             "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid", "optimizer": "sgd"}  # fmt: skip
     assert set(flags) == {field.name for field in fields(cli.Settings)}
     args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if name != "nesterov"]
     first = invoke("train", "digits", *args, "--nesterov").stdout.splitlines()[0]
@@ -120,10 +121,22 @@ def test_the_settings_that_are_printed_give_the_same_settings(name):
 
 
 def test_article_preset_and_flags_that_override_it():
-    expected = cli.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh")
+    expected = cli.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh", "sgd")
     assert cli._settings("mnist", "article", {"epochs": None}) == expected
     first = invoke("train", "moons", "--preset", "article", "--epochs", "2").stdout.splitlines()[0]
     assert first == f"moons {replace(expected, epochs=2)} --seed 0"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_another_optimizer_has_its_own_rate_and_no_momentum(optimizer):
+    base = cli.DEFAULTS["digits"]
+    expected = replace(base, optimizer=optimizer, learning_rate=0.001, momentum=0.0)
+    lines = invoke("train", "digits", "--optimizer", optimizer).stdout.splitlines()
+    assert lines[0] == f"digits {expected} --seed 0"
+    assert float(LAST.fullmatch(lines[-1])[1]) >= 95
+    assert cli._settings("digits", None, {"optimizer": "sgd"}) == base
+    given = {"optimizer": optimizer, "learning_rate": 0.01}
+    assert cli._settings("digits", None, given) == replace(expected, learning_rate=0.01)
 
 
 def test_shapes_are_those_of_the_data():
@@ -157,6 +170,9 @@ def test_off_a_terminal_there_are_lines_only():
         (["digits", "--epochs", "0"], ["--epochs must be >= 1, got 0"]),
         (["digits", "--epochs", "1.5"], ["'--epochs'"]),
         (["digits", "--momentum", "1"], ["--momentum must be", "[0, 1)", "1.0"]),
+        (["digits", "--optimizer", "adamax"], ["--optimizer must be one of 'sgd', 'adam', 'adamw'", "Did you mean"]),
+        (["digits", "--optimizer", "adam", "--momentum", "0.9"], ["--momentum=0.9 does not go with", "'adam'"]),
+        (["digits", "--optimizer", "adamw", "--nesterov"], ["--nesterov=True does not go with", "'adamw'"]),
         (["digits", "--weight-decay", "-0.1"], ["--weight-decay must be", "-0.1"]),
         (["digits", "--schedule", "cosin"], ["--schedule must be one of", "'cosin'", "Did you mean 'cosine'?"]),
         (["digits", "--activation", "tan"], ["--activation must be one of", "Did you mean 'tanh'?"]),
@@ -245,7 +261,14 @@ def test_warnings_are_one_line_and_name_the_flag():
 
 def test_help_names_all_choices():
     text = invoke("train", "--help").stdout
-    for word in (*cli.DEFAULTS, *cli.PRESETS, *NAMES, *CODES, *(f"--{f.name}" for f in fields(cli.Settings))):
+    for word in (
+        *cli.DEFAULTS,
+        *cli.PRESETS,
+        *NAMES,
+        *OPTIMIZERS,
+        *CODES,
+        *(f"--{f.name}" for f in fields(cli.Settings)),
+    ):
         assert word.replace("_", "-") in text
     for settings in cli.DEFAULTS.values():
         assert str(settings) in re.sub(r"\s+", " ", text)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from fastnet import functional as F
-from fastnet.kernels import activations, cross_entropy, dense, sgd, softmax
+from fastnet.kernels import activations, adam, cross_entropy, dense, sgd, softmax
 
 INF, NAN = np.inf, np.nan
 ELEMENTWISE = {"tanh": (F.tanh, np.tanh), "sigmoid": (F.sigmoid, lambda x: 1 / (1 + np.exp(-x))),
@@ -21,7 +21,7 @@ ROWWISE = {"softmax": F.softmax, "log_softmax": F.log_softmax}
 ENTRIES = [activations.activation_arrays, dense.dense_forward_arrays, softmax.softmax_arrays,
            softmax.log_softmax_arrays, cross_entropy.softmax_cross_entropy_arrays,
            cross_entropy.softmax_cross_entropy_loss_arrays, cross_entropy.sigmoid_cross_entropy_arrays,
-           sgd.sgd_arrays]  # fmt: skip
+           sgd.sgd_arrays, adam.adam_arrays]  # fmt: skip
 
 
 def read_only(array):
@@ -307,6 +307,43 @@ def test_sgd_update_with_a_gradient_in_the_same_memory():
     assert w.tolist() == (np.arange(1.0, 20.0) / 2).tolist()
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (9,), (5, 3), (2, 3, 4)], ids=str)
+def test_adam_update(dtype, shape):
+    rng = np.random.default_rng(8)
+    for step, options in ((1, ()), (7, (0.01, 0.8, 0.99, 1e-6, 0.1)), (7, (0.01, 0.8, 0.99, 1e-6, 0.1, True))):
+        w, dw, m, v = (np.asarray(rng.standard_normal(shape)).astype(dtype) for _ in range(4))
+        v = np.asarray(np.square(v) + dtype.type(0.1))
+        settings = options or (0.001, 0.9, 0.999, 1e-8)
+        expected = adam.adam_reference(*(a.astype(np.float64) for a in (w, dw, m, v)), step, *settings)
+        assert F.adam_update(w, read_only(dw), m, v, step, *options) is None
+        for got, wanted in zip((w, m, v), expected, strict=True):
+            assert_close(got, np.asarray(wanted), 40 * unit(dtype) * (1 + np.abs(wanted)))
+
+
+def test_adam_update_takes_gradients_of_any_layout_and_views():
+    rng = np.random.default_rng(9)
+    dw = rng.standard_normal((4, 6))
+    expected, *moments = np.ones((4, 6)), np.zeros((4, 6)), np.zeros((4, 6))
+    F.adam_update(expected, dw, *moments, 1)
+    for same in layouts(dw):
+        got = np.ones((4, 6))
+        F.adam_update(got, same, np.zeros((4, 6)), np.zeros((4, 6)), 1)
+        assert same_bits(got, expected)
+    whole = np.ones(20)
+    F.adam_update(whole[3:14], np.ones(11), np.zeros(11), np.zeros(11), 1, 0.5)
+    np.testing.assert_allclose(whole, [1] * 3 + [0.5] * 11 + [1] * 6, rtol=1e-7)
+
+
+def test_adam_update_with_a_gradient_in_the_memory_of_the_moments():
+    expected, m, v = np.ones(9), np.full(9, 2.0), np.full(9, 3.0)
+    got, same_m, same_v = expected.copy(), m.copy(), v.copy()
+    F.adam_update(expected, m.copy(), m, v, 4)
+    F.adam_update(got, same_m, same_m, same_v, 4)
+    assert same_bits(got, expected)
+    assert same_bits(same_m, m)
+
+
 # -- compilation ---------------------------------------------------------------------------------------
 
 
@@ -323,13 +360,16 @@ def test_each_kernel_is_compiled_once_a_dtype():
             F.linear(z, z.T, np.ones(2, dtype))
         F.sgd_update(x.copy(), read_only(x), x.copy(), 0.1)
         F.sgd_update(x.ravel(), x.ravel(), None, 1, 0, np.True_, 0)
+        F.adam_update(x.copy(), read_only(x), x.copy(), x.copy(), 1)
+        F.adam_update(x.ravel(), x.ravel(), x.ravel() + 1, x.ravel() + 1, np.int32(3), 1, 0, 0, 1, 0, np.True_)
+        F.adam_update(x.copy(), x, x.copy(), x.copy(), 10**30)
     for entry in ENTRIES:
         assert 1 <= len(entry.signatures) <= 2, (entry.py_func.__name__, entry.signatures)
 
 
 # -- refusals ------------------------------------------------------------------------------------------
 
-W = np.ones((2, 3))
+W, M, V = np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 3))
 REFUSED = [
     # call, error, words of the message
     ("tanh", [1j], ValueError, ["x", "complex128"]),
@@ -419,6 +459,24 @@ REFUSED = [
     ("sgd_update", [W, W, np.zeros((2, 3)), 0.1, 0.9, 1], TypeError, ["nesterov", "True or False", "1"]),
     ("sgd_update", [W, W, None, 0.1, 0.0, False, -1.0], ValueError, ["weight_decay", "-1"]),
     ("sgd_update", [W, W, None, 0.1, 0.0, False, NAN], ValueError, ["weight_decay", "nan"]),
+    ("adam_update", [[1.0], [1.0], M, V, 1], TypeError, ["w", "ndarray", "list"]),
+    ("adam_update", [W, W.T, M, V, 1], ValueError, ["dw", "(2, 3)", "(3, 2)"]),
+    ("adam_update", [W, W * 1j, M, V, 1], ValueError, ["dw", "complex"]),
+    ("adam_update", [W, W, None, V, 1], TypeError, ["m", "ndarray", "NoneType"]),
+    ("adam_update", [W, W, M, V.astype(np.float32), 1], TypeError, ["v", "float64", "float32"]),
+    ("adam_update", [W, W, M, V[:1], 1], ValueError, ["v", "(2, 3)", "(1, 3)"]),
+    ("adam_update", [W, W, read_only(M), V, 1], ValueError, ["m", "read-only"]),
+    ("adam_update", [W, W, W, V, 1], ValueError, ["w and m", "share memory"]),
+    ("adam_update", [W, W, M, W, 1], ValueError, ["w and v", "share memory"]),
+    ("adam_update", [W, W, M, M, 1], ValueError, ["m and v", "share memory"]),
+    ("adam_update", [W, W, M, V, 0], ValueError, ["step", ">= 1", "0"]),
+    ("adam_update", [W, W, M, V, 1.0], TypeError, ["step", "int", "1.0"]),
+    ("adam_update", [W, W, M, V, 1, -0.1], ValueError, ["learning_rate", "-0.1"]),
+    ("adam_update", [W, W, M, V, 1, 0.1, 1.0], ValueError, ["beta1", "1.0"]),
+    ("adam_update", [W, W, M, V, 1, 0.1, 0.9, NAN], ValueError, ["beta2", "nan"]),
+    ("adam_update", [W, W, M, V, 1, 0.1, 0.9, 0.9, 0.0], ValueError, ["epsilon", "1e-16", "0.0"]),
+    ("adam_update", [W, W, M, V, 1, 0.1, 0.9, 0.9, 1e-8, -1.0], ValueError, ["weight_decay", "-1.0"]),
+    ("adam_update", [W, W, M, V, 1, 0.1, 0.9, 0.9, 1e-8, 0.0, 1], TypeError, ["decoupled", "True or False"]),
 ]
 
 

@@ -187,6 +187,31 @@ def test_sgd_step_by_hand(nesterov, weight, bias):
     assert velocity[1][0].item() == pytest.approx(1.7, rel=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("decoupled", "weight", "weight_m", "weight_v"),
+    # lr 0.1, beta1 0.5, beta2 0.75, epsilon 1, wd 0.5; w 2, g 3, m 4, v 16, third step: m / (1 - 1/8), v / (1 - 27/64).
+    # L2: g = 4, m = 4, v = 16; decoupled: m = 3.5, v = 12 + 9/4, and 0.1 * 0.5 * 2 beside the step.
+    [
+        (False, 2 - 0.1 * (4 * 8 / 7) / (np.sqrt(16 * 64 / 37) + 1), 4.0, 16.0),
+        (True, 2 - 0.1 * (3.5 * 8 / 7) / (np.sqrt(14.25 * 64 / 37) + 1) - 0.1, 3.5, 14.25),
+    ],
+)
+def test_adam_step_by_hand(decoupled, weight, weight_m, weight_v):
+    def one_layer(value):
+        return [np.full((1, 1), value)], [np.full(1, value)]
+
+    params, gradients = one_layer(2.0), one_layer(3.0)
+    state = {"m": one_layer(4.0), "v": one_layer(16.0), "t": 2}
+    ref.adam_step(params, gradients, state, 0.1, 0.5, 0.75, 1.0, weight_decay=0.5, decoupled=decoupled)
+    bias = 2 - 0.1 * (3.5 * 8 / 7) / (np.sqrt(14.25 * 64 / 37) + 1)  # no decay
+    assert state["t"] == 3
+    assert params[0][0].item() == pytest.approx(weight, rel=1e-15)
+    assert params[1][0].item() == pytest.approx(bias, rel=1e-15)
+    for name, in_weight, in_bias in (("m", weight_m, 3.5), ("v", weight_v, 14.25)):
+        assert state[name][0][0].item() == in_weight
+        assert state[name][1][0].item() == in_bias
+
+
 def test_initial_parameters():
     for activation, variance in (("tanh", 1 / 400), ("relu", 2 / 400)):
         weights, biases = ref.init_parameters([400, 300, 2], activation, np.random.default_rng(0))

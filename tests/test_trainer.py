@@ -331,7 +331,11 @@ def test_divergence_keeps_the_last_whole_epoch(digits):
 # -- refusals ------------------------------------------------------------------------------------------
 
 BAD_SETTINGS = [
-    ({"optimizer": "sdg"}, ValueError, "optimizer must be one of 'sgd', got 'sdg'. Did you mean 'sgd'"),
+    (
+        {"optimizer": "sdg"},
+        ValueError,
+        "optimizer must be one of 'sgd', 'adam', 'adamw', got 'sdg'. Did you mean 'sgd'",
+    ),
     ({"loss": "squared_error"}, ValueError, "loss='squared_error' does not go with output='softmax'"),
     ({"loss": "hinge"}, ValueError, "loss must be one of"),
     ({"learning_rate": 0}, ValueError, r"learning_rate must be a finite number in \(0, inf\), got 0.0"),

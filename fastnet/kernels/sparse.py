@@ -99,7 +99,7 @@ class Minibatch(NamedTuple):
     addresses: Any
     lengths: Any
     products: Any
-    count: int
+    n_samples: int
     n_blocks: int
     n_slices: int
 
@@ -269,7 +269,7 @@ def _row_product(tile, w, values, columns, n):
 def _forward(tile, minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead):
     per_slice = minibatch.n_blocks // minibatch.n_slices
     for block in range(per_slice * piece, per_slice * (piece + 1)):
-        for b in range(minibatch.count):
+        for b in range(minibatch.n_samples):
             values, columns, n = _loaded(minibatch, b, block)
             product, out = _row_product(tile, w, values, columns, n), shift(z, b * z_step)
             if block == per_slice * piece:
@@ -359,7 +359,7 @@ def _add_row(line, values, columns, n, w):
 def _scatter(tile, minibatch, piece, dz, dz_step, factor, w):
     per_slice = minibatch.n_blocks // minibatch.n_slices
     for block in range(per_slice * piece, per_slice * (piece + 1)):
-        for b in range(minibatch.count):
+        for b in range(minibatch.n_samples):
             values, columns, n = _loaded(minibatch, b, block)
             _add_row(tile_plus(tile, factor, tile_load(tile, shift(dz, b * dz_step))), values, columns, n, w)
 
@@ -367,7 +367,7 @@ def _scatter(tile, minibatch, piece, dz, dz_step, factor, w):
 @core
 def _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q):
     total, product = tile, tile
-    for b in range(minibatch.count):
+    for b in range(minibatch.n_samples):
         line = tile_load(tile, shift(dz, b * dz_step))
         total = tile_sum(total, line)
         product = tile_plus(product, minibatch.products[b * minibatch.n_slices + piece], line)
@@ -399,12 +399,12 @@ def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, wid
 @core
 def _block_gradient(tile, minibatch, block, start, stop, mean, dz, dz_step, dw):
     total, width = tile, tile_width(tile)
-    for b in range(minibatch.count):
+    for b in range(minibatch.n_samples):
         total = tile_sum(total, tile_load(tile, shift(dz, b * dz_step)))
     total = tile_plus(tile, -1.0, total)
     for i in range(stop - start):
         tile_scale_store(total, shift(mean, start + i), shift(dw, i * width))
-    for b in range(minibatch.count):
+    for b in range(minibatch.n_samples):
         values, columns, n = _loaded(minibatch, b, block)
         _add_row(tile_load(tile, shift(dz, b * dz_step)), values, columns, n, shift(dw, -start * width))
 
