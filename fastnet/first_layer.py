@@ -178,35 +178,70 @@ def _settle_sparse(rows, net, work, optimizer, minibatch, begin, end):
         sparse.mean_product(mean, n, w, width, q)
 
 
+@core
+def _step(net):
+    """Distance of neighbouring panels of weights."""
+    return net.layers[0, N_IN] * dense.panel_width(pointer(net.packed, 0))
+
+
+@core
+def _pair(net, work, unit, end):
+    """Slice, first column, width and number of units: of a unit, or with the next of its slice if both are full."""
+    piece, column, width = _unit(net, work, unit)
+    following = unit + n_slices(work)
+    both = following < end and _unit(net, work, following)[2] == dense.panel_width(pointer(net.packed, 0))
+    return piece, column, 2 * width if both else width, 2 if both else 1
+
+
 def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
-    base, step, minibatch = work_gradient(work, thread), net.layers[0, STEP], _minibatch(rows, count, work, thread)
-    for unit in range(begin, end):
-        alpha, (piece, column, width) = work.tiles.alpha[unit, 0], _unit(net, work, unit)
-        u, q = _folded(work, piece, column)
-        sparse.forward_base(rows, piece, u, q, alpha, width, base)
-        w, z = _weights(net, column), _plane(net, work, place, piece, column)
-        ahead = max(count, sparse.PREFETCH_ROWS)
-        later = first + ahead if unit < begin + n_slices(work) else -1
-        sparse.sparse_forward(minibatch, piece, w, width, u, base, alpha, z, step, rows, order, later, ahead)
+    base, minibatch = work_gradient(work, thread), _minibatch(rows, count, work, thread)
+    ahead = max(count, sparse.PREFETCH_ROWS)
+    for start in range(begin, min(begin + n_slices(work), end)):
+        unit, ask = start, first + ahead
+        while unit < end:
+            alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
+            u, q = _folded(work, piece, column)
+            sparse.forward_base(rows, piece, u, q, alpha, width, base)
+            w, z = _weights(net, column), _plane(net, work, place, piece, column)
+            step, z_step = _step(net), net.layers[0, STEP]
+            sparse.sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+            unit, ask = unit + n * n_slices(work), -1
 
 
 def _update_sparse(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
-    period, learning_rate, keep = folding(optimizer)
-    gradient, step, minibatch = work_gradient(work, thread), net.layers[0, STEP], _minibatch(rows, count, work, thread)
-    per_slice = (len(rows.bounds) - 1) // rows.n_slices
+    minibatch = _minibatch(rows, count, work, thread)
+    if folding(optimizer)[0] > 0:
+        _update_folded(net, optimizer, dout, minibatch, work, begin, end)
+    else:
+        _update_whole(rows, net, optimizer, dout, minibatch, work, begin, end, thread)
+
+
+@kernel
+def _update_folded(net, optimizer, dout, minibatch, work, begin, end):
+    _, learning_rate, keep = folding(optimizer)
+    for start in range(begin, min(begin + n_slices(work), end)):
+        unit = start
+        while unit < end:
+            alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
+            (u, q), w, dz = _folded(work, piece, column), _weights(net, column), shift(dout, column)
+            step, dz_step = _step(net), net.layers[0, STEP]
+            sparse.sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q)
+            for k in range(n):
+                work.tiles.alpha[unit + k * n_slices(work), 0] = alpha * keep
+            unit += n * n_slices(work)
+
+
+@kernel
+def _update_whole(rows, net, optimizer, dout, minibatch, work, begin, end, thread):
+    gradient, step, per_slice = work_gradient(work, thread), net.layers[0, STEP], minibatch.n_blocks // rows.n_slices
     for unit in range(begin, end):
         piece, column, width = _unit(net, work, unit)
-        w, dz = _weights(net, column), shift(dout, column)
-        if period > 0:
-            alpha, (u, q) = work.tiles.alpha[unit, 0], _folded(work, piece, column)
-            sparse.sparse_sgd(minibatch, piece, dz, step, learning_rate, keep, alpha, w, width, u, q)
-            work.tiles.alpha[unit, 0] = alpha * keep
-        else:
-            offset, mean = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column, pointer(rows.mean, 0)
-            for block in range(piece * per_slice, (piece + 1) * per_slice):
-                start, stop = rows.bounds[block], rows.bounds[block + 1]
-                sparse.block_gradient(minibatch, block, start, stop, mean, dz, step, gradient, width)
-                apply(optimizer, net.packed, offset + start * width, gradient, (stop - start) * width, True)
+        dz, mean = shift(dout, column), pointer(rows.mean, 0)
+        offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
+        for block in range(piece * per_slice, (piece + 1) * per_slice):
+            start, stop = rows.bounds[block], rows.bounds[block + 1]
+            sparse.block_gradient(minibatch, block, start, stop, mean, dz, step, gradient, width)
+            apply(optimizer, net.packed, offset + start * width, gradient, (stop - start) * width, True)
 
 
 # -- choice --------------------------------------------------------------------------------------------

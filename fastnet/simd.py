@@ -8,8 +8,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent``
-* tiles     ``tile_zeros, tile_width, tile_muladd, tile_load, tile_store, tile_add, tile_sum, tile_plus,
-            tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
+* tiles     ``tile_zeros, tile_width, tile_muladd, tile_muladd_rows, tile_load, tile_store, tile_add, tile_sum,
+            tile_plus, tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -684,16 +684,31 @@ def tile_width(typingctx, tile):
 
 
 @intrinsic
-def tile_load(typingctx, like, start):
-    """Tile of the shape of ``like`` from memory; all rows are the one at ``start``."""
+def tile_load(typingctx, like, start, step):
+    """Tile of the shape of ``like`` from memory; its rows lie ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
-        kind, (tile, start) = sig.return_type, args
-        for number, line, offset in _tile_each(builder, kind, start, ir.Constant(ir.IntType(64), 0)):
+        kind, (tile, start, step) = sig.return_type, args
+        for number, line, offset in _tile_each(builder, kind, start, step):
             tile = builder.insert_value(tile, _load(builder, line, offset, kind.vector), number)
         return tile
 
-    return like(like, start), codegen
+    return like(like, start, types.int64), codegen
+
+
+@intrinsic
+def tile_muladd_rows(typingctx, tile, factor, start, step):
+    """Tile plus ``factor[0]`` times a tile in memory, whose rows lie ``step`` elements apart."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, factor, start, step) = sig.return_type, args
+        left = _spread(builder, builder.load(factor), kind.vector)
+        for number, line, offset in _tile_each(builder, kind, start, step):
+            right, old = _load(builder, line, offset, kind.vector), builder.extract_value(tile, number)
+            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), number)
+        return tile
+
+    return tile(tile, factor, start, types.int64), codegen
 
 
 @intrinsic
@@ -725,35 +740,36 @@ def tile_sum(typingctx, a, b):
     return (a(a, b), codegen) if a == b else None
 
 
-def _scaled(builder, kind, tile, scale):
-    """Yield the offset of each vector of a tile's one row, the vector, and the spread factor."""
-    factor = _spread(builder, builder.load(scale), kind.vector)
-    for j in range(kind.columns):
-        yield ir.Constant(ir.IntType(64), j * kind.vector.lanes), builder.extract_value(tile, j), factor
+def _scaled(builder, kind, args):
+    """Yield the pointer and offset of each vector of a tile in memory, and the tile's own vector times a factor."""
+    tile, factor, start, step = args
+    factor = _spread(builder, builder.load(factor), kind.vector)
+    for number, line, offset in _tile_each(builder, kind, start, step):
+        yield line, offset, builder.fmul(factor, builder.extract_value(tile, number))
 
 
 @intrinsic
-def tile_scale_store(typingctx, tile, scale, start):
-    """Write the tile's one row times ``scale[0]`` to memory."""
+def tile_scale_store(typingctx, tile, factor, start, step):
+    """Write the tile times ``factor[0]`` to memory; its rows lie ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
-        kind, (tile, scale, start) = sig.args[0], args
-        for offset, value, factor in _scaled(builder, kind, tile, scale):
-            _store(builder, builder.fmul(factor, value), start, offset, kind.vector)
+        kind = sig.args[0]
+        for line, offset, value in _scaled(builder, kind, args):
+            _store(builder, value, line, offset, kind.vector)
 
-    return types.void(tile, scale, start), codegen
+    return types.void(tile, factor, start, types.int64), codegen
 
 
 @intrinsic
-def tile_scale_add(typingctx, tile, scale, start):
-    """Add the tile's one row times ``scale[0]`` to what lies in memory."""
+def tile_scale_add(typingctx, tile, factor, start, step):
+    """Add the tile times ``factor[0]`` to what lies in memory; its rows lie ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
-        kind, (tile, scale, start) = sig.args[0], args
-        for offset, value, factor in _scaled(builder, kind, tile, scale):
+        kind = sig.args[0]
+        for line, offset, value in _scaled(builder, kind, args):
             # Not fused: a product plus a sum with memory is one instruction less than load, muladd (it would overwrite
             # the factor), store; 3.9 cycles an entry of 3 vectors instead of 5.1 on Zen 3.
-            old = _load(builder, start, offset, kind.vector)
-            _store(builder, builder.fadd(old, builder.fmul(factor, value)), start, offset, kind.vector)
+            old = _load(builder, line, offset, kind.vector)
+            _store(builder, builder.fadd(old, value), line, offset, kind.vector)
 
-    return types.void(tile, scale, start), codegen
+    return types.void(tile, factor, start, types.int64), codegen

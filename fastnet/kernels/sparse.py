@@ -43,6 +43,7 @@ from ..simd import (
     store,
     tile_load,
     tile_muladd,
+    tile_muladd_rows,
     tile_plus,
     tile_scale_add,
     tile_scale_store,
@@ -254,47 +255,63 @@ def _loaded(minibatch, b, block):
 
 
 @core
-def _row_product(tile, w, values, columns, n):
-    """Sum of value * w[column]; four sums at a time, since one would wait for itself."""
-    one, two, three, four, width = tile, tile, tile, tile, tile_width(tile)
+def _row_product(tile, w, step, values, columns, n):
+    """Sum of value * w[column]; two or four sums at a time, since one would wait for itself.
+
+    The number of sums depends on the width of a panel only, so that pairs of panels have the same bits as single ones.
+    """
+    one, two, width = tile, tile, tile_width(tile)
+    if width == 3 * lanes(w):
+        for t in range(0, n, 2):
+            one = tile_muladd_rows(one, shift(values, t), shift(w, np.int64(columns[t]) * width), step)
+            two = tile_muladd_rows(two, shift(values, t + 1), shift(w, np.int64(columns[t + 1]) * width), step)
+        return tile_sum(one, two)
+    three, four = tile, tile
     for t in range(0, n, QUAD):
-        one = tile_muladd(one, shift(values, t), 0, shift(w, np.int64(columns[t]) * width))
-        two = tile_muladd(two, shift(values, t + 1), 0, shift(w, np.int64(columns[t + 1]) * width))
-        three = tile_muladd(three, shift(values, t + 2), 0, shift(w, np.int64(columns[t + 2]) * width))
-        four = tile_muladd(four, shift(values, t + 3), 0, shift(w, np.int64(columns[t + 3]) * width))
+        one = tile_muladd_rows(one, shift(values, t), shift(w, np.int64(columns[t]) * width), step)
+        two = tile_muladd_rows(two, shift(values, t + 1), shift(w, np.int64(columns[t + 1]) * width), step)
+        three = tile_muladd_rows(three, shift(values, t + 2), shift(w, np.int64(columns[t + 2]) * width), step)
+        four = tile_muladd_rows(four, shift(values, t + 3), shift(w, np.int64(columns[t + 3]) * width), step)
     return tile_sum(tile_sum(one, two), tile_sum(three, four))
 
 
 @core
-def _forward(tile, minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead):
-    per_slice = minibatch.n_blocks // minibatch.n_slices
+def _forward(tile, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead):
+    per_slice, width = minibatch.n_blocks // minibatch.n_slices, tile_width(tile)
     for block in range(per_slice * piece, per_slice * (piece + 1)):
         for b in range(minibatch.n_samples):
             values, columns, n = _loaded(minibatch, b, block)
-            product, out = _row_product(tile, w, values, columns, n), shift(z, b * z_step)
+            product, out = _row_product(tile, w, step, values, columns, n), shift(z, b * z_step)
             if block == per_slice * piece:
                 if ask >= 0:
                     prefetch_records(rows, order, ask + b, ahead, piece)
                 s = minibatch.products[b * minibatch.n_slices + piece]
-                total = tile_plus(tile_load(tile, base), s, tile_load(tile, u))
+                total = tile_plus(tile_load(tile, base, width), s, tile_load(tile, u, width))
             else:
-                total = tile_load(tile, out)
-            tile_store(tile_plus(total, alpha, product), out, 0)
+                total = tile_load(tile, out, width)
+            tile_store(tile_plus(total, alpha, product), out, width)
 
 
 @kernel
-def sparse_forward(minibatch, piece, w, width, u, base, alpha, z, z_step, rows, order, ask, ahead):
-    """z (B, width) = base + s * u + alpha * x @ v over one slice of columns and one panel of weights.
+def sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, rows, order, ask, ahead):
+    """z (B, width) = base + s * u + alpha * x @ v over one slice of columns and one panel of weights, or a pair.
 
-    Meanwhile the records of the samples from position ``ask`` of the order on are asked for, if that is not negative:
-    between two rows, since a burst would wait for memory.
+    A pair of full panels, ``step`` elements apart, is told by its width. Meanwhile the records of the samples from
+    position ``ask`` of the order on are asked for, if that is not negative: between two rows, since a burst would
+    wait for memory.
     """
-    if width == 3 * lanes(w):
-        _forward(tile_zeros(w, 1, 3), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
+    if width == 6 * lanes(w):
+        pair = tile_zeros(w, 2, 3)
+        _forward(pair, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+    elif width == 3 * lanes(w):
+        three = tile_zeros(w, 1, 3)
+        _forward(three, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
     elif width == 2 * lanes(w):
-        _forward(tile_zeros(w, 1, 2), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        two = tile_zeros(w, 1, 2)
+        _forward(two, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
     else:
-        _forward(tile_zeros(w, 1, 1), minibatch, piece, w, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        one = tile_zeros(w, 1, 1)
+        _forward(one, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
 
 
 @core
@@ -347,50 +364,58 @@ def unfold(mean, n, w, width, alpha, u):
 
 
 @core
-def _add_row(line, values, columns, n, w):
+def _add_row(line, values, columns, n, w, step):
     """w[column] += value * line for the entries of a row."""
     width = tile_width(line)
     for t in range(0, n, QUAD):
         for k in range(QUAD):
-            tile_scale_add(line, shift(values, t + k), shift(w, np.int64(columns[t + k]) * width))
+            tile_scale_add(line, shift(values, t + k), shift(w, np.int64(columns[t + k]) * width), step)
 
 
 @core
-def _scatter(tile, minibatch, piece, dz, dz_step, factor, w):
-    per_slice = minibatch.n_blocks // minibatch.n_slices
+def _scatter(tile, minibatch, piece, dz, dz_step, factor, w, step):
+    per_slice, width = minibatch.n_blocks // minibatch.n_slices, tile_width(tile)
     for block in range(per_slice * piece, per_slice * (piece + 1)):
         for b in range(minibatch.n_samples):
             values, columns, n = _loaded(minibatch, b, block)
-            _add_row(tile_plus(tile, factor, tile_load(tile, shift(dz, b * dz_step))), values, columns, n, w)
+            line = tile_plus(tile, factor, tile_load(tile, shift(dz, b * dz_step), width))
+            _add_row(line, values, columns, n, w, step)
 
 
 @core
 def _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q):
-    total, product = tile, tile
+    total, product, width = tile, tile, tile_width(tile)
     for b in range(minibatch.n_samples):
-        line = tile_load(tile, shift(dz, b * dz_step))
+        line = tile_load(tile, shift(dz, b * dz_step), width)
         total = tile_sum(total, line)
         product = tile_plus(product, minibatch.products[b * minibatch.n_slices + piece], line)
-    tile_store(tile_plus(tile_load(tile, q), factor, product), q, 0)
-    tile_store(tile_plus(tile_plus(tile, keep, tile_load(tile, u)), learning_rate, total), u, 0)
+    tile_store(tile_plus(tile_load(tile, q, width), factor, product), q, width)
+    kept = tile_plus(tile, keep, tile_load(tile, u, width))
+    tile_store(tile_plus(kept, learning_rate, total), u, width)
 
 
 @core
-def _lazy(tile, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q):
+def _lazy(tile, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q):
     factor = -learning_rate / (keep * alpha)
-    _scatter(tile, minibatch, piece, dz, dz_step, factor, w)
+    _scatter(tile, minibatch, piece, dz, dz_step, factor, w, step)
     _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q)
 
 
 @kernel
-def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, u, q):
-    """Plain SGD on one slice of one panel of folded weights: v, u and q as above; ``alpha`` is the old one."""
-    if width == 3 * lanes(w):
-        _lazy(tile_zeros(w, 1, 3), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q):
+    """Plain SGD on one slice of a panel of folded weights, or of a pair: v, u and q as above; ``alpha`` is the old."""
+    if width == 6 * lanes(w):
+        pair = tile_zeros(w, 2, 3)
+        _lazy(pair, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
+    elif width == 3 * lanes(w):
+        three = tile_zeros(w, 1, 3)
+        _lazy(three, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
     elif width == 2 * lanes(w):
-        _lazy(tile_zeros(w, 1, 2), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+        two = tile_zeros(w, 1, 2)
+        _lazy(two, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
     else:
-        _lazy(tile_zeros(w, 1, 1), minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, u, q)
+        one = tile_zeros(w, 1, 1)
+        _lazy(one, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
 
 
 # -- gradient ------------------------------------------------------------------------------------------
@@ -400,13 +425,14 @@ def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, wid
 def _block_gradient(tile, minibatch, block, start, stop, mean, dz, dz_step, dw):
     total, width = tile, tile_width(tile)
     for b in range(minibatch.n_samples):
-        total = tile_sum(total, tile_load(tile, shift(dz, b * dz_step)))
+        total = tile_sum(total, tile_load(tile, shift(dz, b * dz_step), width))
     total = tile_plus(tile, -1.0, total)
     for i in range(stop - start):
-        tile_scale_store(total, shift(mean, start + i), shift(dw, i * width))
+        tile_scale_store(total, shift(mean, start + i), shift(dw, i * width), width)
     for b in range(minibatch.n_samples):
         values, columns, n = _loaded(minibatch, b, block)
-        _add_row(tile_load(tile, shift(dz, b * dz_step)), values, columns, n, shift(dw, -start * width))
+        line = tile_load(tile, shift(dz, b * dz_step), width)
+        _add_row(line, values, columns, n, shift(dw, -start * width), width)
 
 
 @kernel
