@@ -2,6 +2,9 @@
 
 Each thread owns one cache line of a small int64 array and counts its arrivals there; nobody else writes it. Spinning
 threads yield the processor after a while, so that a third busy process slows them down but never stalls them.
+
+A thread that has lost its processor keeps all others waiting for milliseconds, again and again. So long waits are
+counted; after the first one thread 0 goes on alone (``leave`` tells the others): no bit depends on who computes what.
 """
 
 import os
@@ -22,9 +25,40 @@ SPINS = 2000  # about 10 µs on a 3 GHz CPU, several times what two healthy thre
 yield_processor = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
-def arrivals(n_threads: int) -> np.ndarray:
-    """Return the shared words of a barrier for ``n_threads``."""
-    return np.zeros(n_threads * LINE, np.int64)
+# Words of a thread's line: its arrivals and its long waits. One more line belongs to thread 0: the first round that it
+# does alone, and how many ticks of the CPU's clock a long wait takes.
+ARRIVALS, LONG_WAITS = 0, 1
+ALONE, PATIENCE = 0, 1
+
+NEVER = 1 << 62
+_TICKS_PER_SECOND = 2.5e9  # of the time stamp counter, roughly
+_MIN_PATIENCE = 1e-3  # seconds; a thread that lost its processor gets it back after 3 ms or more
+
+
+def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
+    """Return the shared words of a barrier for ``n_threads``.
+
+    Parameters
+    ----------
+    n_threads : int
+    seconds : float, default=0.0
+        What lies between two barriers takes about so long; healthy threads may wait half of it for each other.
+    """
+    words = np.zeros((n_threads + 1) * LINE, np.int64)
+    words[n_threads * LINE + PATIENCE] = int((_MIN_PATIENCE + seconds / 2) * _TICKS_PER_SECOND)
+    reset(words)
+    return words
+
+
+def reset(words: np.ndarray) -> None:
+    """Forget long waits: all threads take part again. None of them may be running."""
+    words[LONG_WAITS::LINE][:-1] = 0
+    words[-LINE + ALONE] = NEVER
+
+
+def alone(words: np.ndarray) -> bool:
+    """Whether thread 0 went on alone."""
+    return bool(words[-LINE + ALONE] != NEVER)
 
 
 @intrinsic
@@ -59,18 +93,55 @@ def _pause(typingctx):
     return types.void(), codegen
 
 
+@intrinsic
+def _ticks(typingctx):
+    """Return the CPU's clock."""
+
+    def codegen(context, builder, sig, args):
+        kind = ir.FunctionType(ir.IntType(64), [])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.readcyclecounter"), [])
+
+    return types.int64(), codegen
+
+
 @kernel
 def wait(words, thread, n_threads):
     """Return when all ``n_threads`` have arrived here as often as this one."""
     if n_threads == 1:
         return
-    count = words[thread * LINE] + 1
-    _publish(pointer(words, thread * LINE), count)
+    own = thread * LINE
+    count = words[own + ARRIVALS] + 1
+    _publish(pointer(words, own + ARRIVALS), count)
     for other in range(n_threads):
-        spins = 0
-        while _observe(pointer(words, other * LINE)) < count:
+        spins, started = 0, 0
+        while _observe(pointer(words, other * LINE + ARRIVALS)) < count:
             spins += 1
             if spins < SPINS:
                 _pause()
             else:
+                if spins == SPINS:
+                    started = _ticks()
                 yield_processor()
+        if spins >= SPINS and _ticks() - started > words[n_threads * LINE + PATIENCE]:
+            _publish(pointer(words, own + LONG_WAITS), words[own + LONG_WAITS] + 1)
+
+
+@kernel
+def leave(words, number, thread, n_threads):
+    """Whether round ``number`` is one that thread 0 does alone; to be asked by all when it begins."""
+    return n_threads > 1 and _observe(pointer(words, n_threads * LINE + ALONE)) <= number
+
+
+@kernel
+def count_long_waits(words, number, n_threads):
+    """After round ``number`` let thread 0, who calls this, go on alone if anybody has waited long.
+
+    The others learn it at the next barrier, which they all pass in the round before.
+    """
+    if n_threads == 1:
+        return
+    waits = 0
+    for other in range(n_threads):
+        waits += _observe(pointer(words, other * LINE + LONG_WAITS))
+    if waits > 0 and _observe(pointer(words, n_threads * LINE + ALONE)) == NEVER:
+        _publish(pointer(words, n_threads * LINE + ALONE), number + 2)

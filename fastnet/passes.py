@@ -16,6 +16,7 @@ import numpy as np
 
 from . import barrier, first_layer
 from ._jit import core, entry, kernel
+from .float_mode import restore_float_mode, set_float_mode
 from .kernels import activations, cross_entropy, dense, squared_error
 from .layers import (
     DELTA,
@@ -58,6 +59,12 @@ def _share(total, unit, part, parts):
     """Range of ``total`` that part ``part`` of ``parts`` takes, cut at multiples of ``unit``."""
     units = -(-total // unit)
     return min(total, units * part // parts * unit), min(total, units * (part + 1) // parts * unit)
+
+
+@core
+def _units(work, thread, n_threads):
+    """Units of the first layer that a thread owns: all of them if it works alone."""
+    return (work.units[0], work.units[-1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
 
 
 @core
@@ -184,7 +191,7 @@ def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thre
 @kernel
 def _update(net, rows, optimizer, order, first, count, work, thread, n_threads):
     """Update this thread's share of all weights and biases: of the first layer, its own units."""
-    begin, end = work.units[thread], work.units[thread + 1]
+    begin, end = _units(work, thread, n_threads)
     dout = pointer(work.buffer, _delta(net, work, 0))
     first_layer.update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread)
     first_layer.update_biases(net, optimizer, dout, count, work, begin, end, thread)
@@ -200,7 +207,7 @@ def _update(net, rows, optimizer, order, first, count, work, thread, n_threads):
 @kernel
 def _minibatch(net, rows, targets, order, first, count, work, optimizer, number, thread, n_threads):
     """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
-    begin, end = work.units[thread], work.units[thread + 1]
+    begin, end = _units(work, thread, n_threads)
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
     first_layer.load(rows, order, first, count, work, begin, end, thread)
     first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
@@ -236,37 +243,49 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
 
     Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut.
     """
+    mode = set_float_mode()
     if thread == 0:
         _transpose_all(net, work)
     for k in range(begin, end):
+        if barrier.leave(work.arrivals, k, thread, n_threads):
+            barrier.wait(work.arrivals, thread, n_threads)  # for the others' updates
+            if thread > 0:
+                break
+            n_threads = 1
         first = k * batch_size
         count = min(batch_size, len(order) - first)
         now = begin_minibatch(optimizer, k, thread)
         _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
+            barrier.count_long_waits(work.arrivals, k, n_threads)
+    restore_float_mode(mode)
 
 
 @entry
 def train_step(net, rows, targets, order, work, optimizer):
     """One minibatch of the samples ``order``, on one thread; returns its mean loss and number of right predictions."""
+    mode = set_float_mode()
     _transpose_all(net, work)
     now = begin_minibatch(optimizer, 0, 0)
     _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
     first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
+    restore_float_mode(mode)
     return _totals(work, len(order))
 
 
 @entry
 def settle(net, rows, work, optimizer):
     """Turn folded weights into plain ones, on one thread: what an epoch ends with, wherever it ends."""
+    mode = set_float_mode()
     first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
+    restore_float_mode(mode)
 
 
 @entry
 def predict_logits(net, rows, order, work, logits, thread, n_threads):
     """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
-    last, batch_size = len(net.layers) - 1, work.batch_size
+    mode, last, batch_size = set_float_mode(), len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
     start, last_unit = thread * batch_size, work.units[-1]
     planes, out = (
@@ -284,6 +303,7 @@ def predict_logits(net, rows, order, work, logits, thread, n_threads):
         for b in range(count):
             for j in range(n_out):
                 logits[first + b, j] = work.buffer[result + b * step + j]
+    restore_float_mode(mode)
 
 
 @entry

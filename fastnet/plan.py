@@ -37,10 +37,14 @@ def threads(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype, avai
     return max(1, min(available, panels * slices(layer_sizes, batch_size), enough))
 
 
+def minibatch_seconds(layer_sizes: tuple[int, ...], batch_size: int) -> float:
+    """Time that a minibatch is assumed to take on one core."""
+    return multiply_adds(layer_sizes, batch_size) / _MULTIPLY_ADDS_PER_SECOND + _MINIBATCH_SECONDS
+
+
 def minibatches_per_call(layer_sizes: tuple[int, ...], batch_size: int) -> int:
     """Minibatches of a compiled call: about 50 ms on one core."""
-    seconds = multiply_adds(layer_sizes, batch_size) / _MULTIPLY_ADDS_PER_SECOND + _MINIBATCH_SECONDS
-    return max(1, int(_CALL_SECONDS / seconds))
+    return max(1, int(_CALL_SECONDS / minibatch_seconds(layer_sizes, batch_size)))
 
 
 def units(columns: int, width: int, n_slices: int, n_threads: int) -> np.ndarray:

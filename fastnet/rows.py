@@ -69,7 +69,7 @@ def sparse_rows(
         return None
     records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
     cuts = slice_cuts(n_features, n_slices)
-    lines = 1 + n_entries * size // (n_samples * n_slices * gather.CACHE_LINE)
+    lines = 1 + 6 * n_entries * size // (4 * n_samples * n_slices * gather.CACHE_LINE)
     squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
     products = np.empty((n_samples, n_slices), mean.dtype)
     found = sparse.SparseRows(

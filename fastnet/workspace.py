@@ -38,7 +38,7 @@ def workspace(
     rows : SparseRows, optional
         Rows that will be trained on if they are sparse.
     """
-    n_rows = batch_size * (1 if train else n_threads)
+    n_rows, sizes = batch_size * (1 if train else n_threads), (int(layers[0, N_IN]), *layers[:, N_OUT].tolist())
     columns, width = padded(int(layers[0, N_OUT]), dtype), PANEL_VECTORS * lanes(dtype)
     places, size = _places(layers, dtype, n_rows, n_slices, train)
     block = int(np.diff(rows.bounds).max()) if rows is not None else 0
@@ -59,7 +59,7 @@ def workspace(
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
-        arrivals=barrier.arrivals(n_threads),
+        arrivals=barrier.arrivals(n_threads, plan.minibatch_seconds(sizes, batch_size) if train else 0.0),
     )
 
 

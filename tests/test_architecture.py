@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     {"_jit", "exceptions", "checks", "history", "callbacks", "_parallel"},
     {"simd", "schedules", "idx"},
-    {"barrier", "kernels.elementary", "datasets"},
+    {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"},
     {"kernels.cross_entropy", "kernels.sparse"},
     {"kernels.squared_error", "kernels"},

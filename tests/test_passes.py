@@ -5,7 +5,7 @@ import pytest
 import reference_net
 from runs import layouts, make_targets, sgd, train
 
-from fastnet import Network, passes, plan
+from fastnet import Network, barrier, passes, plan
 from fastnet.network import Preprocessing
 from fastnet.workspace import workspace
 
@@ -99,6 +99,35 @@ def test_any_number_of_threads_gives_the_same_bits(problem, n_threads, settings,
     others = train(many, X, y, order, 16, n_threads=n_threads, epochs=3, **settings)[0]
     np.testing.assert_array_equal(many.parameters, one.parameters)
     np.testing.assert_array_equal(others, losses)
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:2])
+def test_going_on_alone_after_a_long_wait_changes_no_bit(problem, settings, n_slices, monkeypatch):
+    """Each of several calls is told that somebody has waited long: it must end with one thread, and the same bits."""
+    X, y, order = problem
+    one, other = float32_network(), float32_network()
+    losses = train(one, X, y, order, 16, epochs=3, **settings)[0]
+    reset, ends = barrier.reset, []
+
+    def reset_with_a_long_wait(words):
+        reset(words)
+        words[barrier.LINE + barrier.LONG_WAITS] = 1
+
+    alone = barrier.alone
+    monkeypatch.setattr(barrier, "reset", reset_with_a_long_wait)
+    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))  # and does not keep others out
+    others = train(other, X, y, order, 16, n_threads=2, per_call=5, epochs=3, **settings)[0]
+    assert ends
+    assert all(ends)
+    np.testing.assert_array_equal(other.parameters, one.parameters)
+    np.testing.assert_array_equal(others, losses)
+
+
+def test_calls_after_one_that_ended_alone_take_one_thread(problem, monkeypatch):
+    X, y, order = problem
+    monkeypatch.setattr(barrier, "alone", lambda words: True)
+    _, _, run = train(float32_network(), X, y, order, 16, n_threads=2, per_call=1, learning_rate=0.1)
+    assert run._calls_alone > 0
 
 
 @pytest.mark.parametrize("per_call", [1, 2, 5])
@@ -225,3 +254,24 @@ def test_a_prediction_does_not_depend_on_its_neighbours(rng):
         np.testing.assert_array_equal(
             network.decision_function(X[start : start + count]), together[start : start + count]
         )
+
+
+@pytest.mark.parametrize("what", ["weights", "inputs", "velocity"])
+def test_denormals_are_zero(what, rng):
+    """They would make each operation tens of times as slow; the mode of the calling thread stays as it was."""
+    tiny, X = np.float32(1e-40), rng.standard_normal((64, 40)).astype(np.float32)
+    y, order = rng.integers(0, 3, 64), np.arange(64)
+    results = []
+    for value in (tiny, np.float32(0)):
+        network, data = Network([40, 20, 3], seed=0), X.copy()
+        if what == "weights":
+            network.parameters[::2] = value
+        if what == "inputs":
+            data[:, ::2] = value
+        settings = {"learning_rate": 1e-40 if what == "velocity" and value else 0.1, "momentum": 0.9}
+        if what == "velocity" and not value:
+            settings["learning_rate"] = 0.0
+        train(network, data, y, order, 16, epochs=2, **settings)
+        results.append(network.parameters)
+        assert tiny * np.float32(0.5) > 0, "denormals are lost in Python"
+    np.testing.assert_allclose(results[0], results[1], rtol=0, atol=2e-38)
