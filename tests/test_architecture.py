@@ -25,7 +25,9 @@ ORDER = [
     {"network"},
     {"run"},
     {"trainer"},
-    {"progress", "_peers"},
+    {"progress", "_peers.protocol"},
+    {"_peers.fastnet_run", "_peers.jax_scan", "_peers.numpy_loop", "_peers.sklearn_mlp", "_peers.torch_eager"},
+    {"_peers"},
     {"cli"},
     {"__main__"},
 ]
