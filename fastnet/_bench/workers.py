@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -26,7 +29,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")  # a fork would copy the locks of thread pools
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, name, mnist, data_dir), daemon=True)
-        self._process.start()
+        with _no_ctrl_c():
+            self._process.start()
         theirs.close()
 
     def __enter__(self) -> "Worker":
@@ -59,9 +63,22 @@ class Worker:
         return answer
 
 
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C, which strikes all of a terminal: we end them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(connection: Connection, name: str, mnist: bool, data_dir: str | None) -> None:
     """Answer calls until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C strikes all processes of a terminal; the first one ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     contender = Contender(name, mnist, data_dir)
     while True:
