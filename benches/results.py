@@ -55,12 +55,19 @@ def overview(report):
     results = report["rows"]
     names = {entry["peer"]: entry["name"] for result in results for entry in result["contenders"]}
     peers = rivals(results)
-    rows = []
-    for result in results:
-        cells = overview_cells(result)
-        rows.append([result["title"], cells["fastnet"], *(cells.get(peer, "") for peer in peers)])
+    rows = [overview_row(result, peers) for result in results]
     head = f"{headline(report)}; medians of one run; images: {report['data']}."
-    return f"{head}\n\n{table(['', 'fastnet', *(names[peer] for peer in peers)], rows)}"
+    note = "\\* measured on a part of an epoch."
+    return f"{head}\n\n{table(['', 'fastnet', *(names[peer] for peer in peers)], rows)}\n\n{note}"
+
+
+def overview_row(result, peers):
+    cells = overview_cells(result)
+    for entry in result["contenders"]:
+        if entry.get("ratio") is not None and entry["peer"] != "fastnet":
+            part = entry["n_timed"] < result["n_samples"]
+            cells[entry["peer"]] += " x" + "\\*" * part
+    return [result["title"], cells["fastnet"], *(cells.get(peer, "") for peer in peers)]
 
 
 # -- pytest-benchmark ----------------------------------------------------------------------------------

@@ -318,6 +318,8 @@ def test_the_overview_has_all_rows_or_is_not_there(results):
     assert lines[2].split()[-4:] == ["30.1", "ms", "822", "-"]
     assert lines[-1].split()[-4:] == ["30.1", "ms", "150", "-"]
     assert report.terminal_overview(results, 40) == ""
+    results[0]["contenders"][0]["skipped"], results[0]["contenders"][1]["ratio"] = "ill", None
+    assert report.terminal_overview(results, 100).splitlines()[2].split()[-4:] == ["-", "24.8", "s", "-"]
     assert report.terminal_overview(results[:1], 100) == ""
 
 
@@ -368,7 +370,7 @@ def test_results_are_written_between_the_marks(tmp_path, monkeypatch, written):
     paths = [tmp_path / "epochs.json", tmp_path / "kernels.json"]
     script.main(paths)
     readme, tables = (tmp_path / "README.md").read_text(), (tmp_path / "benches" / "results.md").read_text()
-    assert "| 784-10-10, batch 32 | 30.1 ms | 822 | - |" in readme
+    assert "| 784-10-10, batch 32 | 30.1 ms | 822 x\\* | - |" in readme
     assert "A CPU, 2 CPUs, 256-bit vectors" in readme
     assert "| PyTorch | 24.8 s | 24.8 s, 24.8 s | 822 | 1.00 s | 90.00 % | 2,000 |" in tables
     assert "| tanh[32x10-fastnet] | 2 µs | 2 µs, 2 µs | 1.00 |" in tables

@@ -90,7 +90,7 @@ def terminal_table(result: dict[str, Any], width: int) -> str:
 def terminal_overview(results: Sequence[dict[str, Any]], width: int) -> str:
     """Return one table of all rows; nothing if there is but one, or if the terminal is too narrow."""
     peers = rivals(results)
-    columns = [max(7, len(peer) + 2) for peer in peers]
+    columns = [max(9, len(peer) + 2) for peer in peers]
     first = max(len(result["title"]) for result in results)
     if len(results) < 2 or not peers or first + 10 + sum(columns) > width:
         return ""
@@ -99,7 +99,7 @@ def terminal_overview(results: Sequence[dict[str, Any]], width: int) -> str:
     for result in results:
         cells = overview_cells(result)
         ratios = "".join(f"{cells.get(p, ''):>{c}}" for p, c in zip(peers, columns, strict=True))
-        lines.append(f"{result['title']:{first}}{cells['fastnet']:>10}{ratios}")
+        lines.append(f"{result['title']:{first}}{cells.get('fastnet', '-'):>10}{ratios}")
     return "\n".join(lines)
 
 
@@ -110,7 +110,9 @@ def rivals(results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def overview_cells(result: dict[str, Any]) -> dict[str, str]:
-    """Return for each peer its ratio, and for fastnet its median; a dash for who was left out."""
-    cells = {entry["peer"]: show_ratio(entry.get("ratio")) or "-" for entry in result["contenders"]}
-    ours = [entry for entry in result["contenders"] if entry["peer"] == "fastnet" and "median" in entry]
-    return {**cells, "fastnet": show_duration(ours[0]["median"]) if ours else "-"}
+    """Return for each peer its ratio, or its time if there is none, and for fastnet its time; a dash if left out."""
+    cells = {}
+    for entry in result["contenders"]:
+        time = show_duration(entry["median"]) if "skipped" not in entry else "-"
+        cells[entry["peer"]] = time if entry["peer"] == "fastnet" else show_ratio(entry.get("ratio")) or time
+    return cells
