@@ -2,7 +2,7 @@
 
 For work on fastnet: ``pytest benches/bench_epoch.py --benchmark-only -k fastnet`` with ``--benchmark-autosave`` and
 ``--benchmark-compare``. Ratios to peers are better taken from ``fastnet bench``, where contenders take turns and
-have processes of their own. ``n_timed`` in the JSON is the number of samples that a time belongs to.
+have processes of their own. Slow peers train on a part of an epoch: a group says how many samples its times are for.
 """
 
 import pytest
@@ -22,7 +22,7 @@ def test_epoch(benchmark, mnist, row, name):
         ready = contender.prepare(row)
     except SkippedError as error:
         pytest.skip(str(error))
-    benchmark.group = f"epoch of {row.title}"
+    benchmark.group = f"epoch of {row.title}: {ready['n_timed']:,} samples"
     benchmark.extra_info.update(ready, contender=name, n_samples=row.n_samples)
     numbers = iter(range(ROUNDS + 1))
     benchmark.pedantic(lambda task: task(), setup=lambda: ((contender.task(next(numbers)),), {}), rounds=ROUNDS)

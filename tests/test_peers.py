@@ -21,6 +21,12 @@ from fastnet._peers import (
 from fastnet.datasets import load_digits
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """PyTorch's threads wait for each other by spinning, which takes minutes beside a busy process."""
+    monkeypatch.setattr("fastnet._peers.torch_eager.available_cpus", lambda: 1)
+
+
 def make(cls, *args, **settings):
     """Build a peer; skip if its library is missing, or if fastnet has no such optimizer."""
     try:
@@ -211,6 +217,17 @@ def test_peers_take_rows_as_the_user_has_them_and_leave_them_alone(cls, dtype):
     assert probabilities.shape == (7, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(peer.proba(peer.convert(X[:7])), probabilities)
+
+
+def test_torch_uses_all_cpus(monkeypatch):
+    X, y, _, _ = problem(np.float32)
+    peer = make(TorchPeer, [6, 5, 3])
+    import torch
+
+    for n in (2, 1):
+        monkeypatch.setattr("fastnet._peers.torch_eager.available_cpus", lambda n=n: n)
+        peer.prepare(X, y)
+        assert torch.get_num_threads() == n
 
 
 # -- scikit-learn --------------------------------------------------------------------------------------
