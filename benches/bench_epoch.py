@@ -1,36 +1,28 @@
-"""Seconds per epoch of MNIST (55,000 images), side by side in one run.
+"""The rows and contenders of ``fastnet bench``, one by one in this process.
 
-Each contender trains the same network with the same settings: tanh, softmax cross-entropy, plain SGD with rate 0.1
-and weight decay 0.001, a full reshuffle each epoch. Its accuracy is checked before it is timed. Compile time is a row
-of its own (bench_start.py).
+For work on fastnet: ``pytest benches/bench_epoch.py --benchmark-only -k fastnet`` with ``--benchmark-autosave`` and
+``--benchmark-compare``. Ratios to peers are better taken from ``fastnet bench``, where contenders take turns and
+have processes of their own. Slow peers train on a part of an epoch: a group says how many samples its times are for.
 """
 
-import numpy as np
 import pytest
 
-from fastnet._peers import FastnetPeer, NumpyNetwork, SklearnPeer
+from fastnet._bench.contender import Contender, SkippedError
+from fastnet._bench.rows import ROWS
+from fastnet._peers import PEERS
 
-NETWORKS = {"784-10-10": ([784, 10, 10], 32), "784-300-10": ([784, 300, 10], 128)}
-CONTENDERS = {"fastnet": FastnetPeer, "numpy": NumpyNetwork, "sklearn": SklearnPeer}
 ROUNDS = 5
 
 
-@pytest.mark.parametrize("contender", CONTENDERS)
-@pytest.mark.parametrize("network", NETWORKS)
-def test_epoch(benchmark, mnist, network, contender):
-    sizes, batch_size = NETWORKS[network]
-    peer = CONTENDERS[contender](sizes, batch_size=batch_size, learning_rate=0.1, weight_decay=0.001, seed=0)
-    peer.prepare(mnist.X_train, mnist.y_train)
-    rng = np.random.default_rng(0)
-
-    def shuffled():
-        return (rng.permutation(len(mnist.X_train)),), {}
-
-    for _ in range(2):
-        peer.epoch(*shuffled()[0])
-    accuracy = peer.accuracy(mnist.X_test, mnist.y_test)
-    assert accuracy > 0.9, f"{contender} learnt nothing: {accuracy:.3f}"
-    benchmark.group = f"epoch of {network}, batch {batch_size}"
-    benchmark.extra_info.update(network=network, batch_size=batch_size, contender=contender)
-    benchmark.pedantic(peer.epoch, setup=shuffled, rounds=ROUNDS)
-    benchmark.extra_info["test_accuracy"] = peer.accuracy(mnist.X_test, mnist.y_test)
+@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+def test_epoch(benchmark, mnist, row, name):
+    contender = Contender(name, mnist=mnist is not None)
+    try:
+        ready = contender.prepare(row)
+    except SkippedError as error:
+        pytest.skip(str(error))
+    benchmark.group = f"epoch of {row.title}: {ready['n_timed']:,} samples"
+    benchmark.extra_info.update(ready, contender=name, n_samples=row.n_samples)
+    numbers = iter(range(ROUNDS + 1))
+    benchmark.pedantic(lambda task: task(), setup=lambda: ((contender.task(next(numbers)),), {}), rounds=ROUNDS)

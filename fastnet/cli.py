@@ -1,13 +1,5 @@
 """The command ``fastnet``: turns flags into calls of the library, and its errors into one line and an exit code.
 
-===  ============================================================================
-0    done
-2    usage: an unknown flag, or a value that can't be
-3    data: a file is missing, damaged or can't be downloaded
-4    training diverged
-130  interrupted with Ctrl-C
-===  ============================================================================
-
 Nothing heavy is imported before a command needs it, so that help comes at once.
 """
 
@@ -22,19 +14,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from . import __version__
 from .callbacks import Callback, State
+from .cli_bench import bench
+from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
 
 if TYPE_CHECKING:
     from .datasets import Dataset
     from .trainer import Trainer
-
-USAGE, DATA, DIVERGED, INTERRUPTED = 2, 3, 4, 130
 
 
 @dataclass(frozen=True)
@@ -199,9 +191,12 @@ def train(
     except KeyboardInterrupt:
         if sys.stderr.isatty():
             typer.echo(err=True)  # leave the line in which the terminal shows ^C
-        _fail("interrupted before training began", INTERRUPTED)
+        fail("interrupted before training began", INTERRUPTED)
     except MemoryError as error:
-        _fail(f"not enough memory: {error}", 1)
+        fail(f"not enough memory: {error}", 1)
+
+
+app.command()(bench)
 
 
 # -- the work ------------------------------------------------------------------------------------------
@@ -215,12 +210,12 @@ def _train(
         settings = _settings(data, preset, flags)
         trainer = _trainer(data, settings, seed, threads)
     except (TypeError, ValueError) as error:
-        _fail(_name_flag(str(error)), USAGE)
+        fail(_name_flag(str(error)), USAGE)
     _say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
     try:
         dataset = _load(data, data_dir)
     except (OSError, ValueError) as error:  # DownloadError and FormatError are among them
-        _fail(str(error), DATA)
+        fail(str(error), DATA)
 
     from .exceptions import DivergenceError
     from .progress import Display, show_seconds
@@ -232,7 +227,7 @@ def _train(
         validation = dataset.X_val, dataset.y_val
         trainer.fit(dataset.X_train, dataset.y_train, epochs=settings.epochs, validation_data=validation)
     except DivergenceError as error:
-        _fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
+        fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
     except KeyboardInterrupt:
         if display.state is None:
             raise
@@ -348,12 +343,6 @@ class _Interrupt(Callback):
 
 
 # -- messages ------------------------------------------------------------------------------------------
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    """Say what is wrong, on stderr, and end."""
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(code)
 
 
 _FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}

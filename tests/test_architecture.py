@@ -12,7 +12,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module may import those of its own row's predecessors only.
 ORDER = [
-    {"_jit", "exceptions", "checks", "history", "callbacks", "_parallel"},
+    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel"},
     {"simd", "schedules", "idx"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"},
@@ -26,7 +26,13 @@ ORDER = [
     {"network"},
     {"run"},
     {"trainer"},
-    {"progress", "_peers"},
+    {"progress", "_peers.protocol"},
+    {"_peers.fastnet_run", "_peers.jax_scan", "_peers.numpy_loop", "_peers.sklearn_mlp", "_peers.torch_eager"},
+    {"_peers"},
+    {"_bench", "_bench.rows", "_bench.synthetic", "_bench.machine", "_bench.report"},
+    {"_bench.contender"},
+    {"_bench.workers", "_bench.measure"},
+    {"cli_bench"},
     {"cli"},
     {"__main__"},
 ]

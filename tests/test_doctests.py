@@ -5,7 +5,8 @@ import importlib
 
 import pytest
 
-MODULES = ["fastnet", "fastnet.network", "fastnet.trainer", "fastnet.schedules"]
+BENCH = [f"fastnet._bench.{name}" for name in ("rows", "synthetic", "contender", "machine", "report")]
+MODULES = ["fastnet", "fastnet.network", "fastnet.trainer", "fastnet.schedules", *BENCH]
 
 
 @pytest.mark.parametrize("name", MODULES)
