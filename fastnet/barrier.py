@@ -127,6 +127,12 @@ def wait(words, thread, n_threads):
 
 
 @kernel
+def forget_long_waits(words, thread):
+    """Forget this thread's own long waits: those of the first round are for threads that have yet to wake up."""
+    _publish(pointer(words, thread * LINE + LONG_WAITS), 0)
+
+
+@kernel
 def leave(words, number, thread, n_threads):
     """Whether round ``number`` is one that thread 0 does alone; to be asked by all when it begins."""
     return n_threads > 1 and _observe(pointer(words, n_threads * LINE + ALONE)) <= number

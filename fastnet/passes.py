@@ -256,6 +256,8 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
         count = min(batch_size, len(order) - first)
         now = begin_minibatch(optimizer, k, thread)
         _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
+        if k == begin:
+            barrier.forget_long_waits(work.arrivals, thread)
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
             barrier.count_long_waits(work.arrivals, k, n_threads)

@@ -167,8 +167,6 @@ FLOAT32 = {"fastnet": FastnetPeer, "jax": JaxPeer, "torch": TorchPeer, "numpy": 
 @pytest.mark.parametrize("cls", FLOAT32.values(), ids=FLOAT32)
 def test_peers_train_the_same_network(cls, activation, settings):
     """Some fifty minibatches from the same weights in the same order, two short ones among them."""
-    if cls is FastnetPeer and "optimizer" in settings and "weight_decay" in settings:
-        pytest.skip("whether fastnet's decay is part of Adam's gradient is not for this test")
     X, y, order, _ = problem(np.uint8, n_samples=197, n_features=20)
     shared = {"activation": activation, "batch_size": 8, "seed": 0, **settings}
     peer, exact = make(cls, [20, 12, 7, 3], **shared), NumpyNetwork([20, 12, 7, 3], dtype=np.float64, **shared)
