@@ -229,7 +229,7 @@ _KEPT_DAYS = 30  # that a folder of kernels stays after its last use
 def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
-    rooms = ("_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer", "passes")
+    rooms = ("_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer", "mixed_rows", "passes")
     sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:

@@ -195,17 +195,18 @@ def _pair(net, work, unit, end):
 
 def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
     base, minibatch = work_gradient(work, thread), _minibatch(rows, count, work, thread)
-    ahead = max(count, sparse.PREFETCH_ROWS)
+    distance = max(count, sparse.PREFETCH_ROWS)
     for start in range(begin, min(begin + n_slices(work), end)):
-        unit, ask = start, first + ahead
+        unit, position = start, first + distance
         while unit < end:
             alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
             u, q = _folded(work, piece, column)
             sparse.forward_base(rows, piece, u, q, alpha, width, base)
             w, z = _weights(net, column), _plane(net, work, place, piece, column)
             step, z_step = _step(net), net.layers[0, STEP]
-            sparse.sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
-            unit, ask = unit + n * n_slices(work), -1
+            ahead = sparse.ahead_of(rows, order, position, distance)
+            sparse.sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, ahead)
+            unit, position = unit + n * n_slices(work), -1
 
 
 def _update_sparse(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import barrier, first_layer
+from . import barrier, first_layer, mixed_rows
 from ._jit import core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import activations, cross_entropy, dense, squared_error
@@ -289,17 +289,17 @@ def predict_logits(net, rows, order, work, logits, thread, n_threads):
     """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
     mode, last, batch_size = set_float_mode(), len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
-    start, last_unit = thread * batch_size, work.units[-1]
+    start = thread * batch_size
     planes, out = (
         work.places[0, PLANES] + start * net.layers[0, STEP],
         work.places[0, OUTPUT] + start * net.layers[0, STEP],
     )
     result = work.places[last, OUTPUT] + start * step
     begin, end = _share(len(order), batch_size, thread, n_threads)
+    mixed_rows.prepare(rows, net, work, thread)
     for first in range(begin, end, batch_size):
         count = min(batch_size, end - first)
-        first_layer.load(rows, order, first, count, work, 0, last_unit, thread)
-        first_layer.forward(rows, net, order, first, count, work, planes, 0, last_unit, thread)
+        mixed_rows.forward(rows, net, order, first, count, work, planes, out, thread)
         first_layer.join_slices(net, work, planes, count, out)
         _later_layers(net, work, start, start + count)
         for b in range(count):

@@ -7,7 +7,7 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
             prefetch``
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
-* bits      ``low_bits_as_exponent, add_exponent, exponent``
+* bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, lowest_bit, without_lowest_bit, count_bits``
 * tiles     ``tile_zeros, tile_width, tile_muladd, tile_muladd_rows, tile_load, tile_store, tile_add, tile_sum,
             tile_plus, tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
 
@@ -559,6 +559,51 @@ def _plus_magic(builder, value, vector: VectorType):
     """Add 1.5 * 2**23 (2**52): the lowest bits of the sum are the whole number nearest to ``value``."""
     # No conversion to integers: AVX2 has none for float64 and would do them lane by lane.
     return builder.fadd(value, _constant(vector, 1.5 * 2.0 ** _MANTISSA[vector.dtype]))
+
+
+@intrinsic
+def nonzero_bits(typingctx, start, index):
+    """Bit k of 64 is set if ``start[index + k]``, of any number type, is not zero."""
+
+    def codegen(context, builder, sig, args):
+        item = sig.args[0].dtype
+        kind = ir.VectorType(context.get_value_type(item), 64)
+        address = builder.bitcast(builder.gep(args[0], [args[1]]), kind.as_pointer())
+        values, zeros = builder.load(address, align=item.bitwidth // 8), ir.Constant(kind, None)
+        compare = builder.icmp_unsigned if isinstance(item, types.Integer) else builder.fcmp_unordered
+        return builder.bitcast(compare("!=", values, zeros), ir.IntType(64))
+
+    return types.uint64(start, types.int64), codegen
+
+
+@intrinsic
+def lowest_bit(typingctx, bits):
+    """Position of the lowest bit that is set."""
+
+    def codegen(context, builder, sig, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def without_lowest_bit(typingctx, bits):
+    """Same bits but the lowest one that is set."""
+
+    def codegen(context, builder, sig, args):
+        return builder.and_(args[0], builder.sub(args[0], ir.Constant(ir.IntType(64), 1)))
+
+    return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def count_bits(typingctx, bits):
+    """Count the bits that are set."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
 
 
 @intrinsic

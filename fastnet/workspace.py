@@ -6,9 +6,10 @@ import numpy as np
 
 from . import barrier, plan
 from .kernels.dense import PANEL_VECTORS
-from .kernels.sparse import SparseRows
+from .kernels.sparse import QUAD, SparseRows
 from .layers import DELTA, OUTPUT, PLANES, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
+from .mixed_rows import MixedTiles
 from .rows import sparse_work
 
 
@@ -44,8 +45,13 @@ def workspace(
     block = int(np.diff(rows.bounds).max()) if rows is not None else 0
     gradient = row_step(max(UPDATE_ROWS, block) * width, dtype)
     shares = plan.units(columns, width, n_slices, n_threads)
-    if not train:  # each thread computes all of the first layer for its rows
-        shares[:] = [0, *[-(-columns // width) * n_slices] * n_threads]
+    tiles: Any
+    if not train:
+        tiles = _mixed_tiles(layers, dtype, batch_size, n_threads)
+    elif rows is None:
+        tiles = _tiles(layers, dtype, batch_size, n_threads)
+    else:
+        tiles = sparse_work(rows, columns, batch_size, n_threads)
     return Work(
         batch_size=batch_size,
         n_rows=n_rows,
@@ -53,9 +59,7 @@ def workspace(
         places=places,
         cuts=slice_cuts(int(layers[0, N_IN]), n_slices),
         units=shares,
-        tiles=_tiles(layers, dtype, batch_size, n_threads)
-        if rows is None
-        else sparse_work(rows, columns, batch_size, n_threads),
+        tiles=tiles,
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
@@ -81,3 +85,32 @@ def _places(
 def _tiles(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int) -> np.ndarray:
     step = row_step(int(layers[0, N_IN]), dtype)
     return aligned_zeros(n_threads * batch_size * step, dtype).reshape(n_threads, batch_size, step)
+
+
+# Vectors of outputs from which on rows are made lists for a prediction: finding the entries of a row of 784 takes as
+# long as computing 5 vectors of outputs without.
+_WORTH_LISTS = 8
+
+
+def _mixed_tiles(layers: np.ndarray, dtype: np.dtype[Any], batch_size: int, n_threads: int) -> MixedTiles:
+    n_in, columns = int(layers[0, N_IN]), padded(int(layers[0, N_OUT]), dtype)
+    worth = columns >= _WORTH_LISTS * lanes(dtype) and n_in <= np.iinfo(np.uint16).max + 1
+    limit = n_in // 2 if worth else -1
+    entries = limit + QUAD if worth else 0
+
+    def each(shape: tuple[int, ...], kind: Any) -> np.ndarray:
+        size = -(-int(np.prod(shape)) * np.dtype(kind).itemsize // 64) * 64 // np.dtype(kind).itemsize
+        return aligned_zeros(n_threads * size, np.dtype(kind)).reshape(n_threads, size)
+
+    record = -(-entries * (dtype.itemsize + 2) // 64) * 64
+    return MixedTiles(
+        limit=limit,
+        dense=_tiles(layers, dtype, batch_size, n_threads),
+        numbers=each((batch_size,), np.int64),
+        records=each((batch_size, record), np.uint8).reshape(n_threads, batch_size, record),
+        columns=each((entries,), np.uint16),
+        addresses=each((batch_size,), np.int64),
+        lengths=each((batch_size,), np.int64),
+        products=each((batch_size,), dtype),
+        folded=aligned_zeros(n_threads * 2 * columns, dtype).reshape(n_threads, 2, columns),
+    )

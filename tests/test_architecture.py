@@ -21,7 +21,7 @@ ORDER = [
     {"layout"},
     {"plan"},
     {"functional", "layers", "optimizers"},
-    {"first_layer", "rows"},
+    {"first_layer", "mixed_rows", "rows"},
     {"passes", "workspace"},
     {"network"},
     {"run"},

@@ -31,9 +31,12 @@ import numpy as np
 
 from .._jit import core, entry, kernel
 from ..simd import (
+    count_bits,
     itemsize_of,
     lanes,
     load,
+    lowest_bit,
+    nonzero_bits,
     pointer,
     pointer_as,
     pointer_to,
@@ -51,12 +54,16 @@ from ..simd import (
     tile_sum,
     tile_width,
     tile_zeros,
+    without_lowest_bit,
 )
 from . import gather
 
 # Bytes of a block of a panel of weights. More than an L1 cache has, because the columns that no sample of a minibatch
 # uses (327 of MNIST's 784 at B = 32) are never touched.
 BLOCK_BYTES = 52 << 10
+
+# Columns that are looked at together.
+LOOK = 64
 
 # Lists are filled up with zeros to a multiple of this length, so that loops need no rest.
 QUAD = 4
@@ -119,9 +126,54 @@ def backward_reference(x, mean, dz):
 
 
 @core
-def _count(address, step, dtype, start, stop):
-    count = 0
-    for j in range(start, stop):
+def _collect(address, step, dtype, item, start, stop, limit, values, columns):
+    """Write the first ``limit`` entries between two columns; returns their number, or any above ``limit``.
+
+    64 columns at a time if they are contiguous: 0.4 µs for a row of MNIST instead of the 1.4 of one at a time.
+    """
+    at, total, whole = 0, 0, start
+    if step == item:
+        whole = stop - (stop - start) % LOOK
+        source = pointer_to(address, dtype)
+        for j in range(start, whole, LOOK):
+            bits = nonzero_bits(source, j)
+            total += count_bits(bits)
+            while bits != 0 and at < limit:
+                k = j + lowest_bit(bits)
+                columns[at] = k
+                values[at] = source[k]
+                at += 1
+                bits = without_lowest_bit(bits)
+            if total > limit:
+                return total
+    for j in range(whole, stop):
+        value = pointer_to(address + j * step, dtype)[0]
+        if value != 0:
+            if at < limit:
+                columns[at] = j
+                values[at] = value
+                at += 1
+            total += 1
+    return total
+
+
+@core
+def _collect_any(rows, address, start, stop, limit, values, columns):
+    if rows.code == gather.UINT8:
+        return _collect(address, rows.column_step, np.uint8, 1, start, stop, limit, values, columns)
+    if rows.code == gather.FLOAT32:
+        return _collect(address, rows.column_step, np.float32, 4, start, stop, limit, values, columns)
+    return _collect(address, rows.column_step, np.float64, 8, start, stop, limit, values, columns)
+
+
+@core
+def _count(address, step, dtype, item, start, stop):
+    count, whole = 0, start
+    if step == item:
+        whole = stop - (stop - start) % LOOK
+        for j in range(start, whole, LOOK):
+            count += count_bits(nonzero_bits(pointer_to(address, dtype), j))
+    for j in range(whole, stop):
         count += pointer_to(address + j * step, dtype)[0] != 0
     return count
 
@@ -129,10 +181,10 @@ def _count(address, step, dtype, start, stop):
 @core
 def _count_block(rows, address, start, stop):
     if rows.code == gather.UINT8:
-        return _count(address, rows.column_step, np.uint8, start, stop)
+        return _count(address, rows.column_step, np.uint8, 1, start, stop)
     if rows.code == gather.FLOAT32:
-        return _count(address, rows.column_step, np.float32, start, stop)
-    return _count(address, rows.column_step, np.float64, start, stop)
+        return _count(address, rows.column_step, np.float32, 4, start, stop)
+    return _count(address, rows.column_step, np.float64, 8, start, stop)
 
 
 @entry
@@ -145,28 +197,6 @@ def count_entries(rows, n_rows, bounds, counts):
             count = _count_block(rows, address, bounds[block], bounds[block + 1])
             counts[at] = -(-count // QUAD) * QUAD
             at += 1
-
-
-@core
-def _copy(address, step, dtype, start, stop, n, values, columns):
-    """Write each element, and go on only if it is not zero: no branch to be mispredicted. At most ``n`` are kept."""
-    at = 0
-    for j in range(start, stop):
-        value = pointer_to(address + j * step, dtype)[0]
-        if at < n:
-            columns[at] = j
-            values[at] = value
-        at += value != 0
-    return min(at, n)
-
-
-@core
-def _copy_block(rows, address, start, stop, n, values, columns):
-    if rows.code == gather.UINT8:
-        return _copy(address, rows.column_step, np.uint8, start, stop, n, values, columns)
-    if rows.code == gather.FLOAT32:
-        return _copy(address, rows.column_step, np.float32, start, stop, n, values, columns)
-    return _copy(address, rows.column_step, np.float64, start, stop, n, values, columns)
 
 
 @core
@@ -194,7 +224,7 @@ def copy_entries(rows, n_rows, entries):
             for block in range(piece * per_slice, (piece + 1) * per_slice):
                 values, columns, n = _record(entries, row * n_blocks + block)
                 start = entries.bounds[block]
-                count = _copy_block(rows, address, start, entries.bounds[block + 1], n, values, columns)
+                count = min(n, _collect_any(rows, address, start, entries.bounds[block + 1], n, values, columns))
                 for t in range(count):
                     values[t] *= rows.scale
                     total += np.float64(values[t]) * np.float64(values[t])
@@ -204,6 +234,38 @@ def copy_entries(rows, n_rows, entries):
                     columns[t] = start
             entries.products[row, piece] = product
     return total
+
+
+# -- one row -------------------------------------------------------------------------------------------
+
+
+# Folding the mean into the bias loses digits of a row that lies near the mean, but far from zero.
+_MAX_CANCELLATION = 64.0
+
+
+@kernel
+def extract_row(rows, row, limit, record, columns):
+    """Write the record of one dense row to an address; returns its length, or -1 if it had better stay as it is.
+
+    ``columns`` has room for ``limit`` entries, the record for ``limit + QUAD``.
+    """
+    if limit < 0:
+        return -1
+    values, address = pointer_to(record, rows.mean.dtype.type), rows.address + np.int64(row) * rows.row_step
+    n = _collect_any(rows, address, 0, rows.n_features, limit, values, columns)
+    if n > limit:
+        return -1
+    filled, total, product, square = -(-n // QUAD) * QUAD, 0.0, 0.0, 0.0
+    to = pointer_to(record + filled * rows.mean.itemsize, np.uint16)
+    for t in range(n):
+        value, mean = np.float64(values[t]) * rows.scale, np.float64(rows.mean[columns[t]])
+        values[t] = value
+        to[t] = columns[t]
+        total, product, square = total + value * value, product + value * mean, square + mean * mean
+    for t in range(n, filled):
+        values[t] = 0
+        to[t] = 0
+    return filled if total + square <= _MAX_CANCELLATION * (total - 2 * product + square) or total == 0 else -1
 
 
 # -- forward -------------------------------------------------------------------------------------------
@@ -227,21 +289,49 @@ def load_records(rows, order, first, count, begin, end, minibatch):
             minibatch.products[b * minibatch.n_slices + piece] = rows.products[row, piece]
 
 
-@core
-def prefetch_records(rows, order, position, ahead, piece):
-    """Ask for the records of one slice of the sample at some position of the epoch's order.
+class Ahead(NamedTuple):
+    """Records to ask for while others are worked on: of the samples from some position of the epoch's order on.
 
-    Where they lie must have come from memory by then, so that is asked for ``ahead`` samples earlier: without, two
-    threads would wait for memory as long as one (784-10-10, B = 32: 19 ms an epoch instead of 15).
+    Where records lie must have come from memory by then, so that is asked for another ``distance`` samples earlier:
+    without, two threads wait for memory as long as one (784-10-10, B = 32: 22 ms an epoch instead of 16).
     """
-    last, per_slice = len(order) - 1, (len(rows.bounds) - 1) // rows.n_slices
-    later = np.int64(order[min(position + ahead, last)]) * rows.n_slices + piece
-    prefetch(pointer(rows.starts, later * per_slice), 0)
-    prefetch(pointer(rows.products, later), 0)
-    record = (np.int64(order[min(position, last)]) * rows.n_slices + piece) * per_slice
-    start = np.int64(rows.starts[record]) * (rows.mean.itemsize + _COLUMN_BYTES)
-    entries = pointer_to(rows.address + start, np.uint8)
-    for line in range(rows.lines):  # always as many: the end of such a short loop is else mispredicted
+
+    address: int
+    starts: Any
+    products: Any
+    order: Any
+    last: int  # position in the order
+    position: int  # -1: ask for nothing
+    distance: int
+    lines: int
+    size: int  # bytes of an entry
+
+
+@core
+def ahead_of(rows, order, position, distance):
+    """Ask for the records of samples ``order[position:]``."""
+    starts, products = pointer(rows.starts, 0), pointer(rows.products, 0)
+    size, last = rows.mean.itemsize + _COLUMN_BYTES, len(order) - 1
+    return Ahead(rows.address, starts, products, pointer(order, 0), last, position, distance, rows.lines, size)
+
+
+@core
+def nothing_ahead(like):
+    """Ask for nothing; ``like`` points to values of the network's dtype."""
+    numbers = pointer_to(0, np.uint32)
+    return Ahead(0, numbers, like, numbers, 0, -1, 0, 0, 0)
+
+
+@core
+def _prefetch(ahead, b, minibatch, piece):
+    per_slice = minibatch.n_blocks // minibatch.n_slices
+    position = ahead.position + b
+    later = np.int64(ahead.order[min(position + ahead.distance, ahead.last)]) * minibatch.n_slices + piece
+    prefetch(ahead.starts, later * per_slice)
+    prefetch(ahead.products, later)
+    record = (np.int64(ahead.order[min(position, ahead.last)]) * minibatch.n_slices + piece) * per_slice
+    entries = pointer_to(ahead.address + np.int64(ahead.starts[record]) * ahead.size, np.uint8)
+    for line in range(ahead.lines):  # always as many: the end of such a short loop is else mispredicted
         prefetch(entries, line * gather.CACHE_LINE)
 
 
@@ -276,15 +366,15 @@ def _row_product(tile, w, step, values, columns, n):
 
 
 @core
-def _forward(tile, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead):
+def _forward(tile, minibatch, piece, w, step, u, base, alpha, z, z_step, ahead):
     per_slice, width = minibatch.n_blocks // minibatch.n_slices, tile_width(tile)
     for block in range(per_slice * piece, per_slice * (piece + 1)):
         for b in range(minibatch.n_samples):
             values, columns, n = _loaded(minibatch, b, block)
             product, out = _row_product(tile, w, step, values, columns, n), shift(z, b * z_step)
             if block == per_slice * piece:
-                if ask >= 0:
-                    prefetch_records(rows, order, ask + b, ahead, piece)
+                if ahead.position >= 0:
+                    _prefetch(ahead, b, minibatch, piece)
                 s = minibatch.products[b * minibatch.n_slices + piece]
                 total = tile_plus(tile_load(tile, base, width), s, tile_load(tile, u, width))
             else:
@@ -293,25 +383,24 @@ def _forward(tile, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, o
 
 
 @kernel
-def sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, rows, order, ask, ahead):
+def sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, ahead):
     """z (B, width) = base + s * u + alpha * x @ v over one slice of columns and one panel of weights, or a pair.
 
-    A pair of full panels, ``step`` elements apart, is told by its width. Meanwhile the records of the samples from
-    position ``ask`` of the order on are asked for, if that is not negative: between two rows, since a burst would
-    wait for memory.
+    A pair of full panels, ``step`` elements apart, is told by its width. The records of later samples are asked for
+    one by one between the rows, since a burst would wait for memory.
     """
     if width == 6 * lanes(w):
         pair = tile_zeros(w, 2, 3)
-        _forward(pair, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        _forward(pair, minibatch, piece, w, step, u, base, alpha, z, z_step, ahead)
     elif width == 3 * lanes(w):
         three = tile_zeros(w, 1, 3)
-        _forward(three, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        _forward(three, minibatch, piece, w, step, u, base, alpha, z, z_step, ahead)
     elif width == 2 * lanes(w):
         two = tile_zeros(w, 1, 2)
-        _forward(two, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        _forward(two, minibatch, piece, w, step, u, base, alpha, z, z_step, ahead)
     else:
         one = tile_zeros(w, 1, 1)
-        _forward(one, minibatch, piece, w, step, u, base, alpha, z, z_step, rows, order, ask, ahead)
+        _forward(one, minibatch, piece, w, step, u, base, alpha, z, z_step, ahead)
 
 
 @core
