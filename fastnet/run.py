@@ -13,8 +13,8 @@ from .optimizers import Optimizer
 from .rows import sparse_rows
 from .workspace import workspace
 
-# After a call that ended with one thread, because another process keeps a processor busy, the next one is made with one
-# thread, too, then two, four … calls, as long as it goes on. Finding that out costs 5 to 10 ms of a call's 50.
+# After two calls in a row that ended with one thread, because another process keeps a processor busy, the next one is
+# made with one thread, then two, four … as long as it goes on. Finding that out costs 5 to 10 ms of a call's 50.
 _MOST_CALLS_ALONE = 16
 
 
@@ -52,7 +52,7 @@ class Run:
         self.n_samples, self.n_packed = len(X), self._net.packed.size
         self._losses = np.zeros(-(-len(X) // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
-        self._calls_alone, self._penalty = 0, 1
+        self._calls_alone = self._penalty = 0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
 
     def compile(self, optimizer: Optimizer) -> None:
@@ -70,9 +70,11 @@ class Run:
             return
         barrier.reset(work.arrivals)
         self.together(passes.train_epoch, *args)
-        stalled = barrier.alone(work.arrivals)
-        self._penalty = min(2 * self._penalty, 2 * _MOST_CALLS_ALONE) if stalled else 1
-        self._calls_alone = self._penalty // 2 if stalled else 0
+        if barrier.alone(work.arrivals):
+            self._calls_alone = self._penalty
+            self._penalty = min(max(1, 2 * self._penalty), _MOST_CALLS_ALONE)
+        else:
+            self._penalty = 0
 
     def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
