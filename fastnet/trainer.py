@@ -37,6 +37,19 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+# Above so many samples the order is shuffled in 4 bytes a sample, which takes 1.5 times as long as in 8.
+_MANY_SAMPLES = 1_000_000
+
+
+def _shuffled(rng: np.random.Generator, n_samples: int) -> np.ndarray:
+    """Return an epoch's order, as uint32."""
+    if n_samples <= _MANY_SAMPLES:
+        return rng.permutation(n_samples).astype(np.uint32)
+    order = np.arange(n_samples, dtype=np.uint32)
+    rng.shuffle(order)
+    return order
+
+
 class Trainer:
     """Minibatch gradient descent on a network.
 
@@ -297,7 +310,7 @@ class Trainer:
         rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, metrics["loss"])
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
-        order = self._rng.permutation(run.n_samples).astype(np.uint32)
+        order = _shuffled(self._rng, run.n_samples)
         optimizer = self._epoch_optimizer(run, rate)
         try:
             for done in run.minibatches(order, optimizer, state.epoch):

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.mnist,
-    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to reset the peak"),
-]
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc to reset the peak"
+)
 
 SCRIPT = """
 import sys
@@ -30,12 +29,58 @@ trainer = fastnet.Trainer(fastnet.Network(sizes), batch_size=batch_size)
 Path("/proc/self/clear_refs").write_text("5")
 before = kilobytes("VmRSS")
 trainer.fit(data.X_train, data.y_train, epochs=2, validation_data=validation)
-print((kilobytes("VmHWM") - before) / 1024)
+print((kilobytes("VmHWM") - before) / 1024, kilobytes("VmHWM") / 1024)
+"""
+
+MAPPED = """
+import sys, threading, time
+from pathlib import Path
+import numpy as np, fastnet
+
+def megabytes():
+    return int(Path("/proc/self/status").read_text().split("RssAnon:")[1].split()[0]) / 1024
+
+def watch():
+    while True:
+        peak[0] = max(peak[0], megabytes())
+        time.sleep(0.005)
+
+n = int(sys.argv[2])
+X, y = np.memmap(sys.argv[1], np.uint8, "r", shape=(n, 784)), np.zeros(n, np.int32)
+trainer = fastnet.Trainer(fastnet.Network([784, 10, 10]), batch_size=256)
+trainer.fit(X[:1000], y[:1000], epochs=1)
+before, peak = megabytes(), [0.0]
+threading.Thread(target=watch, daemon=True).start()
+trainer.fit(X, y, epochs=1)
+print(peak[0] - before)
 """
 
 
+def assert_little_anonymous_memory(folder, gigabytes):
+    """A file with a hole: all its pixels are zero, and none of them is on the disk."""
+    path, n = folder / "X", int(gigabytes * 1e9 / 784)
+    with path.open("wb") as file:
+        file.truncate(n * 784)
+    command = [sys.executable, "-c", MAPPED, str(path), str(n)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=True)
+    assert float(result.stdout) < 50 + 8 * n / 1e6, f"training added {result.stdout} MB for {n} samples"
+
+
+def test_mapped_data_stay_on_the_disk(tmp_path):
+    assert_little_anonymous_memory(tmp_path, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1600)
+def test_data_larger_than_memory_can_be_mapped(tmp_path):
+    assert_little_anonymous_memory(tmp_path, 20)
+
+
+@pytest.mark.mnist
 @pytest.mark.parametrize(("hidden", "batch_size"), [(10, 32), (300, 128)])
 def test_training_adds_little_memory(mnist, hidden, batch_size):
     command = [sys.executable, "-c", SCRIPT, str(hidden), str(batch_size)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
-    assert float(result.stdout) < 100, f"training added {result.stdout} MB"
+    added, peak = map(float, result.stdout.split())
+    assert added < 100, f"training added {added:.0f} MB"
+    assert peak < 350, f"the process took {peak:.0f} MB"

@@ -439,3 +439,14 @@ def test_mnist_with_300_units(mnist):
     trainer = Trainer(network, learning_rate=0.5, batch_size=128, momentum=0.5, seed=0)
     trainer.fit(mnist.X_train, mnist.y_train, epochs=6)
     assert network.score(mnist.X_test, mnist.y_test) >= 0.97
+
+
+def test_the_order_of_an_epoch_does_not_depend_on_how_it_is_kept(monkeypatch):
+    from fastnet import trainer
+
+    expected = trainer._shuffled(np.random.default_rng(4), 1000)
+    monkeypatch.setattr(trainer, "_MANY_SAMPLES", 10)
+    found = trainer._shuffled(np.random.default_rng(4), 1000)
+    assert found.dtype == np.uint32
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.sort(found), np.arange(1000))
