@@ -23,14 +23,10 @@ from pathlib import Path
 import llvmlite
 import llvmlite.binding
 import numba
-from numba import _dynfunc
-from numba.core import config, types
+from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler, DefaultPassBuilder, _LowerResult
-from numba.core.compiler_machinery import register_pass
-from numba.core.registry import CPUDispatcher
-from numba.core.typed_passes import NativeLowering
+
+from ._compiler import Entry, EntryCompiler, Part, PartCompiler
 
 # Nothing is allocated in compiled code, so Numba's reference counting is off: the counters of shared arrays would
 # be written by all threads at every call.
@@ -76,148 +72,23 @@ def kernel(function: Callable) -> Callable:
 
 def entry(function: Callable) -> Callable:
     """Compile a function that Python calls, and keep the result in the cache folder."""
-    dispatcher = numba.njit(**OPTIONS, pipeline_class=_Compiler)(function)
+    dispatcher = Entry(function, targetoptions={**_ENTRY, "nopython": True}, pipeline_class=EntryCompiler)
     if cache_folder() is not None:
         dispatcher._cache = _KernelCache(dispatcher.py_func)
     return dispatcher
 
 
 # -- parts: functions that only compiled code calls ----------------------------------------------------
-#
-# Numba optimises and translates each function together with everything it calls. With functions that call each
-# other eight levels deep, the innermost loop is optimised eight times: on a busy machine the epoch took 58 s to
-# compile. A part is only lowered; an entry links all parts below it, and everything is optimised once: 8 s.
 
-
-class _Library(JITCodeLibrary):
-    """Code of an entry: whatever is linked brings all that it needs itself.
-
-    Callers come before what they call, since LLVM only links functions that something calls by then.
-    """
-
-    def add_linking_library(self, library):
-        library._ensure_finalized()
-        needed = library._linking_libraries if isinstance(library, _PartLibrary) else []
-        self._linking_libraries += [x for x in (library, *needed) if x not in self._linking_libraries]
-
-    def _link(self, module):
-        for library in self._linking_libraries:
-            self._reload_init.update(library._reload_init)
-            own = library._own_module() if isinstance(library, _PartLibrary) else library._get_module_for_linking()
-            module.link_in(own, preserve=True)
-
-    def finalize(self):
-        self._raise_if_finalized()
-        own = {function.name for function in self._final_module.functions if not function.is_declaration}
-        self._link(self._final_module)
-        for function in self._final_module.functions:
-            # Nobody else can call the parts: LLVM may change what they take, inline single calls, drop the rest. An
-            # epoch of 784-10-10 at B = 1 went from 52 to 44 ms: tuples are passed as up to 100 scalars.
-            if not function.is_declaration and function.name not in own:
-                function.linkage = "internal"
-        self._optimize_final_module()
-        self._final_module.verify()
-        self._finalize_final_module()
-
-    def _optimize_final_module(self):
-        """Optimise once (Numba does it twice, to prune reference counts), without vectorisers and unrolling.
-
-        Our loops are vectors already, and longer ones only cost time to compile (4.1 s instead of 2.5) and to leave.
-        """
-        options = llvmlite.binding.create_pipeline_tuning_options(speed_level=3)
-        options.loop_vectorization = options.slp_vectorization = False
-        options.loop_unrolling = options.loop_interleaving = False
-        builder = llvmlite.binding.create_pass_builder(self._codegen._tm, options)
-        builder.getModulePassManager().run(self._final_module, builder)
-
-
-class _PartLibrary(_Library):
-    """Code that waits to be linked into an entry: neither optimised nor translated by itself."""
-
-    def _optimize_functions(self, ll_module):
-        ll_module.data_layout = self._codegen._data_layout
-
-    def finalize(self):
-        self._raise_if_finalized()
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-    def _own_module(self):
-        return super()._get_module_for_linking()
-
-    def _get_module_for_linking(self):
-        """Return the part with all it needs: what Numba's own libraries ask for, as in a user's jitted function."""
-        module = self._own_module().clone()
-        self._link(module)
-        return module
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _EntryLowering(NativeLowering):
-    """Lower an entry into a library that gathers its parts."""
-
-    _name = "fastnet_entry_lowering"
-
-    def run_pass(self, state):
-        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return super().run_pass(state)
-
-
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):
-    """Lower a part and make it known to its callers, without an address of its own."""
-
-    _name = "fastnet_part_lowering"
-
-    def run_pass(self, state):
-        context = state.targetctx
-        state.library = _PartLibrary(context.codegen(), state.func_id.func_qualname)
-        state.flags.no_compile = True
-        super().run_pass(state)
-        state.library._ensure_finalized()
-        lowered = state.cr
-        module, name = lowered.fndesc.lookup_module(), lowered.fndesc.qualname
-        handle = _dynfunc.make_function(module, name, "", 0, lowered.env, (state.library,))
-        context.insert_user_function(handle, lowered.fndesc, [state.library])
-        state.cr = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=handle, env=lowered.env)
-        return True
-
-
-class _Compiler(Compiler):
-    """Numba's compiler with another last step."""
-
-    _lowering = _EntryLowering
-
-    def define_pipelines(self):
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.passes = [(self._lowering if step is NativeLowering else step, text) for step, text in pipeline.passes]
-        pipeline.finalize()
-        return [pipeline]
-
-
-class _PartCompiler(_Compiler):
-    _lowering = _PartLowering
-
-
-class _Part(CPUDispatcher):
-    def get_call_template(self, args, kws):
-        # Constants are no types of their own here: LLVM sees them anyway when it inlines.
-        args = tuple(types.unliteral(a) for a in args)
-        return super().get_call_template(args, {k: types.unliteral(a) for k, a in kws.items()})
-
-    def __call__(self, *args, **kwargs):
-        raise TypeError(f"{self.py_func.__name__} can only be called from compiled code")
-
-
-_PART = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_ENTRY = {**OPTIONS, "no_cfunc_wrapper": True}
+_PART = {**_ENTRY, "no_cpython_wrapper": True}
 
 # For numba.extending.overload: its implementations are parts, too.
-OVERLOAD = {**_PART, "pipeline_class": _PartCompiler}
+OVERLOAD = {**_PART, "pipeline_class": PartCompiler}
 
 
 def _part(function: Callable, **options) -> Callable:
-    return _Part(function, targetoptions={**_PART, **options, "nopython": True}, pipeline_class=_PartCompiler)
+    return Part(function, targetoptions={**_PART, **options, "nopython": True}, pipeline_class=PartCompiler)
 
 
 # -- cache ---------------------------------------------------------------------------------------------
@@ -229,7 +100,8 @@ _KEPT_DAYS = 30  # that a folder of kernels stays after its last use
 def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
-    rooms = ("_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer", "mixed_rows", "passes")
+    rooms = ["_shortcuts", "_compiler", "_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer"]
+    rooms += ["mixed_rows", "passes"]
     sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:

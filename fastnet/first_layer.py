@@ -11,7 +11,8 @@ from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
-from .layers import activate_rows, apply, folding, layer_columns, update_bias, update_panel, work_gradient
+from .kernels.sgd import FoldedSgd
+from .layers import activate_rows, apply, layer_columns, update_bias, update_panel, work_gradient
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
@@ -163,18 +164,28 @@ def _folded(work, piece, column):
     return pointer(work.tiles.u, start), pointer(work.tiles.q, start)
 
 
-def _settle_sparse(rows, net, work, optimizer, minibatch, begin, end):
-    period = folding(optimizer)[0]
-    if period > 0 and minibatch % period != 0:
+@core
+def _slice_of(rows, net, work, unit):
+    """Mean, length, weights, width, u and q of a unit."""
+    piece, column, width = _unit(net, work, unit)
+    start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    u, q = _folded(work, piece, column)
+    return pointer(rows.mean, start), n, shift(_weights(net, column), start * width), width, u, q
+
+
+def _settle_folded(rows, net, work, optimizer, minibatch, begin, end):
+    if minibatch % optimizer.period != 0:
         return
     for unit in range(begin, end):
-        piece, column, width = _unit(net, work, unit)
-        start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
-        w, mean = shift(_weights(net, column), start * width), pointer(rows.mean, start)
-        u, q = _folded(work, piece, column)
-        if period > 0:
-            sparse.unfold(mean, n, w, width, work.tiles.alpha[unit, 0], u)
-            work.tiles.alpha[unit, 0] = 1.0
+        mean, n, w, width, u, q = _slice_of(rows, net, work, unit)
+        sparse.unfold(mean, n, w, width, work.tiles.alpha[unit, 0], u)
+        work.tiles.alpha[unit, 0] = 1.0
+        sparse.mean_product(mean, n, w, width, q)
+
+
+def _settle_whole(rows, net, work, optimizer, minibatch, begin, end):
+    for unit in range(begin, end):
+        mean, n, w, width, _, q = _slice_of(rows, net, work, unit)
         sparse.mean_product(mean, n, w, width, q)
 
 
@@ -209,17 +220,9 @@ def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thr
             unit, position = unit + n * n_slices(work), -1
 
 
-def _update_sparse(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
-    minibatch = _minibatch(rows, count, work, thread)
-    if folding(optimizer)[0] > 0:
-        _update_folded(net, optimizer, dout, minibatch, work, begin, end)
-    else:
-        _update_whole(rows, net, optimizer, dout, minibatch, work, begin, end, thread)
-
-
-@kernel
-def _update_folded(net, optimizer, dout, minibatch, work, begin, end):
-    _, learning_rate, keep = folding(optimizer)
+def _update_folded(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    minibatch, learning_rate = _minibatch(rows, count, work, thread), optimizer.learning_rate
+    keep = 1.0 - learning_rate * optimizer.weight_decay
     for start in range(begin, min(begin + n_slices(work), end)):
         unit = start
         while unit < end:
@@ -232,8 +235,8 @@ def _update_folded(net, optimizer, dout, minibatch, work, begin, end):
             unit += n * n_slices(work)
 
 
-@kernel
-def _update_whole(rows, net, optimizer, dout, minibatch, work, begin, end, thread):
+def _update_whole(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    minibatch = _minibatch(rows, count, work, thread)
     gradient, step, per_slice = work_gradient(work, thread), net.layers[0, STEP], minibatch.n_blocks // rows.n_slices
     for unit in range(begin, end):
         piece, column, width = _unit(net, work, unit)
@@ -247,31 +250,35 @@ def _update_whole(rows, net, optimizer, dout, minibatch, work, begin, end, threa
 
 # -- choice --------------------------------------------------------------------------------------------
 
-_KINDS = {
-    gather.Rows: (_load_dense, _settle_dense, _forward_dense, _update_dense),
-    sparse.SparseRows: (_load_sparse, _settle_sparse, _forward_sparse, _update_sparse),
-}
+_DENSE = {"load": _load_dense, "settle": _settle_dense, "forward": _forward_dense, "update": _update_dense}
+_WHOLE = {"load": _load_sparse, "settle": _settle_whole, "forward": _forward_sparse, "update": _update_whole}
+_FOLDED = {**_WHOLE, "settle": _settle_folded, "update": _update_folded}
 
 
-def _of_kind(rows, number):
-    return _KINDS[rows.instance_class][number] if isinstance(rows, types.BaseNamedTuple) else None
+def _of_kind(name, rows, optimizer=None):
+    if not isinstance(rows, types.BaseNamedTuple):
+        return None
+    if rows.instance_class is gather.Rows:
+        return _DENSE[name]
+    plain = isinstance(optimizer, types.BaseNamedTuple) and optimizer.instance_class is FoldedSgd
+    return (_FOLDED if plain else _WHOLE)[name]
 
 
 @overload(load, jit_options=OVERLOAD)
 def _choose_load(rows, order, first, count, work, begin, end, thread):
-    return _of_kind(rows, 0)
+    return _of_kind("load", rows)
 
 
 @overload(settle, jit_options=OVERLOAD)
 def _choose_settle(rows, net, work, optimizer, minibatch, begin, end):
-    return _of_kind(rows, 1)
+    return _of_kind("settle", rows, optimizer)
 
 
 @overload(forward, jit_options=OVERLOAD)
 def _choose_forward(rows, net, order, first, count, work, place, begin, end, thread):
-    return _of_kind(rows, 2)
+    return _of_kind("forward", rows)
 
 
 @overload(update, jit_options=OVERLOAD)
 def _choose_update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
-    return _of_kind(rows, 3)
+    return _of_kind("update", rows, optimizer)

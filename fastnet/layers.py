@@ -16,11 +16,6 @@ from .simd import pointer, shift
 # Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
 UPDATE_ROWS = 32
 
-# Folded weights (kernels/sparse.py) are settled after this many minibatches, or when decay has taken about two thirds.
-# Settling costs two passes over the weights: 2 % of the time at B = 1.
-SETTLE_MINIBATCHES = 256
-MAX_DECAY = 1 / 8  # of one minibatch: with more there is nothing to win
-
 # Columns of a workspace's table of places: offsets into its buffer, one row a layer.
 # PLANES is the first layer's: partial sums of its slices.
 OUTPUT, DELTA, TRANSPOSED, PLANES = range(4)
@@ -102,6 +97,11 @@ def _apply_sgd(optimizer, packed, offset, gradient, n, decay):
         )
 
 
+def _apply_folded(optimizer, packed, offset, gradient, n, decay):
+    weight_decay = optimizer.weight_decay if decay else 0.0
+    sgd.sgd_plain(pointer(packed, offset), gradient, n, optimizer.learning_rate, weight_decay)
+
+
 def _apply_adam(optimizer, packed, offset, gradient, n, decay):
     m, v = pointer(optimizer.m, offset), pointer(optimizer.v, offset)
     adam.adam(pointer(packed, offset), gradient, m, v, n, optimizer.weights if decay else optimizer.biases)
@@ -112,31 +112,12 @@ def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
         optimizer.packed[offset + i] += gradient[i]
 
 
-_OPTIMIZERS = {sgd.Sgd: _apply_sgd, adam.Update: _apply_adam, Gradient: _apply_gradient}
-
-
-def folding(optimizer):
-    """Minibatches between two settlements of folded weights, learning rate, and factor of decay.
-
-    No minibatches (0) means that the optimizer needs whole gradients: only plain SGD does not.
-    """
-    raise NotImplementedError
-
-
-def _folding_sgd(optimizer):
-    decay = optimizer.learning_rate * optimizer.weight_decay
-    if optimizer.velocity.size > 0 or decay > MAX_DECAY:
-        return 0, 0.0, 1.0
-    return min(SETTLE_MINIBATCHES, int(1.0 / max(decay, 1e-9))), optimizer.learning_rate, 1.0 - decay
-
-
-def _folding_none(optimizer):
-    return 0, 0.0, 1.0
-
-
-@overload(folding, jit_options=OVERLOAD)
-def _choose_folding(optimizer):
-    return _folding_sgd if optimizer.instance_class is sgd.Sgd else _folding_none
+_OPTIMIZERS = {
+    sgd.Sgd: _apply_sgd,
+    sgd.FoldedSgd: _apply_folded,
+    adam.Update: _apply_adam,
+    Gradient: _apply_gradient,
+}
 
 
 @overload(apply, jit_options=OVERLOAD)

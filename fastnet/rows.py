@@ -59,10 +59,10 @@ def sparse_rows(
     rows, bounds = dense_rows(X, scale, mean), _bounds(n_features, n_out, n_slices, mean.dtype)
     n_blocks, n_records = len(bounds) - 1, n_samples * (len(bounds) - 1)
     room = MAX_BYTES - n_samples * (4 * n_blocks + mean.itemsize * n_slices)
-    if n_features > np.iinfo(np.uint16).max + 1 or room <= 0 or not _looks_sparse(rows, n_samples):
+    if n_features > np.iinfo(np.uint16).max + 1 or room <= 0 or not _looks_sparse(rows, X.dtype, n_samples):
         return None
-    starts = np.zeros(n_records + 1, np.uint32)
-    sparse.count_entries(rows, n_samples, bounds, starts[1:])
+    starts, like = np.zeros(n_records + 1, np.uint32), np.empty(0, X.dtype)
+    sparse.count_entries(rows, like, n_samples, bounds, starts[1:])
     np.cumsum(starts, out=starts)
     n_entries, size = int(starts[-1]), 2 + mean.itemsize
     if n_entries * size > room or n_entries > MAX_DENSITY * X.size + sparse.QUAD * n_records / 2:
@@ -75,7 +75,7 @@ def sparse_rows(
     found = sparse.SparseRows(
         records.ctypes.data, records, starts, products, squares, bounds, n_slices, lines, rows.mean
     )
-    total = sparse.copy_entries(rows, n_samples, found)
+    total = sparse.copy_entries(rows, like, n_samples, found)
     return found if _mean_is_small(total / X.size, mean) else None
 
 
@@ -88,13 +88,13 @@ def _bounds(n_features: int, n_out: int, n_slices: int, dtype: np.dtype[Any]) ->
     return np.append(np.concatenate(pieces), n_features)
 
 
-def _looks_sparse(rows: gather.Rows, n_samples: int) -> bool:
+def _looks_sparse(rows: gather.Rows, dtype: np.dtype[Any], n_samples: int) -> bool:
     """Whether a thousand rows are sparse: dense data, however large, are told at once."""
     step = max(1, n_samples // 1000)
     some = rows._replace(row_step=rows.row_step * step)
     n_rows = -(-n_samples // step)
     counts = np.zeros(n_rows, np.uint32)
-    sparse.count_entries(some, n_rows, np.array([0, rows.n_features]), counts)
+    sparse.count_entries(some, np.empty(0, dtype), n_rows, np.array([0, rows.n_features]), counts)
     return int(counts.sum()) <= 2 * MAX_DENSITY * n_rows * rows.n_features
 
 

@@ -1,13 +1,14 @@
 """One fit on its way: what compiled code works on, and the calls of an epoch."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from . import barrier, functional, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
-from .kernels import gather, sparse
+from .kernels import gather, sgd, sparse
 from .network import Network
 from .optimizers import Optimizer
 from .rows import sparse_rows
@@ -57,11 +58,14 @@ class Run:
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
-        self._optimizer = optimizer
-        self._call(np.zeros(self.n_samples, np.uint32), optimizer, 0, 0)
+        self._optimizer = self._as_compiled(optimizer)
+        self._call(np.zeros(self.n_samples, np.uint32), self._optimizer, 0, 0)
         self.publish()
 
-    def _call(self, order: np.ndarray, optimizer: Optimizer, begin: int, end: int) -> None:
+    def _as_compiled(self, optimizer: Optimizer) -> Any:
+        return sgd.folded(optimizer) if self.sparse else optimizer
+
+    def _call(self, order: np.ndarray, optimizer: Any, begin: int, end: int) -> None:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
         args = (net, rows, targets, order, self._batch_size, begin, end, work, optimizer, self._losses, self._hits)
         if self._calls_alone > 0:
@@ -84,10 +88,10 @@ class Run:
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        n_batches, self._optimizer = len(self._losses), optimizer
+        n_batches, self._optimizer = len(self._losses), self._as_compiled(optimizer)
         for begin in range(0, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
-            self._call(order, optimizer, begin, end)
+            self._call(order, self._optimizer, begin, end)
             bad = ~np.isfinite(self._losses[begin:end])
             if bad.any():
                 at = begin + int(np.argmax(bad))

@@ -3,8 +3,8 @@
 Numba has no vector type, and LLVM's auto-vectoriser gives up on most of our loops, so this file adds one: an
 extension type over LLVM's ``<n x float>`` with the words below. They are used inside compiled functions only.
 
-* memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, load, store, load_first, store_first, load_as,
-            prefetch``
+* memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
+            store_first, load_as, prefetch``
 * lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, lowest_bit, without_lowest_bit, count_bits``
@@ -216,7 +216,7 @@ def itemsize_of(typingctx, start):
     """Bytes of what a pointer points to: a constant."""
 
     def codegen(context, builder, sig, args):
-        return context.get_constant(types.int64, _BITS[sig.args[0].dtype] // 8)
+        return context.get_constant(types.int64, sig.args[0].dtype.bitwidth // 8)
 
     return types.int64(start), codegen
 
@@ -227,6 +227,17 @@ def shift(typingctx, start, count):
 
     def codegen(context, builder, sig, args):
         return builder.gep(args[0], [args[1]])
+
+    return start(start, types.int64), codegen
+
+
+@intrinsic
+def shift_bytes(typingctx, start, count):
+    """Pointer ``count`` bytes further on."""
+
+    def codegen(context, builder, sig, args):
+        moved = builder.gep(builder.bitcast(args[0], ir.IntType(8).as_pointer()), [args[1]])
+        return builder.bitcast(moved, context.get_value_type(sig.return_type))
 
     return start(start, types.int64), codegen
 

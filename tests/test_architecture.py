@@ -12,6 +12,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module may import those of its own row's predecessors only.
 ORDER = [
+    {"_shortcuts"},
+    {"_compiler"},
     {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel"},
     {"simd", "schedules", "idx"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},

@@ -188,7 +188,7 @@ def test_rows_that_change_while_they_are_read_are_not_written_out_of_bounds(rng,
     room = np.full(found.records.size + 1000, 77, np.uint8)
     moved = found._replace(records=room, address=room.ctypes.data + 500)
     X[:] = 1
-    sparse.copy_entries(user_rows.dense_rows(X, 1.0, np.zeros(50, np.float32)), 40, moved)
+    sparse.copy_entries(user_rows.dense_rows(X, 1.0, np.zeros(50, np.float32)), X[0], 40, moved)
     assert (room[:500] == 77).all()
     assert (room[500 + found.records.size :] == 77).all()
 

@@ -1,0 +1,239 @@
+"""How our functions go through Numba: parts are translated to LLVM's language once, entries are compiled whole.
+
+Numba optimises and translates each function together with everything it calls. With functions that call each
+other eight levels deep, the innermost loop is optimised eight times: on a busy machine the epoch took 58 s to
+compile. A part is only lowered; an entry links all parts below it, and everything is optimised once: 8 s.
+
+Most of what is left is Numba's own Python, so the passes that find nothing in our code are left out.
+"""
+
+from typing import Any
+
+import llvmlite.binding
+from numba import _dynfunc
+from numba.core import cgutils, sigutils, types
+from numba.core.codegen import CodeLibrary, JITCodeLibrary
+from numba.core.compiler import Compiler, DefaultPassBuilder, _LowerResult
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.compiler_machinery import register_pass
+from numba.core.registry import CPUDispatcher
+from numba.core.typed_passes import NativeLowering
+
+from ._shortcuts import shortcuts
+
+# LLVM's -O2. With -O3 the epochs took the same time, and LLVM a tenth more.
+_OPTIMIZATION = 2
+
+# Passes of Numba that change nothing here, by name: nothing is parallel, allocated, inlined by Numba or raised, and no
+# branch, closure or ``with`` waits to be rewritten. A function that needs one fails to compile.
+_NEEDLESS = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "RewriteSemanticConstants",
+    "DeadBranchPrune",
+    "RewriteDynamicRaises",
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
+    "InlineOverloads",
+    "NopythonRewrites",
+    "NoPythonSupportedFeatureValidation",
+    "IRLegalization",
+    "AnnotateTypes",
+    "DumpParforDiagnostics",
+}
+
+
+# -- libraries: code on its way to the CPU -------------------------------------------------------------
+
+
+class _Library(JITCodeLibrary):
+    """Code of an entry: whatever is linked brings all that it needs itself.
+
+    Callers come before what they call, since LLVM only links functions that something calls by then.
+    """
+
+    def add_linking_library(self, library):
+        library._ensure_finalized()
+        needed = library._linking_libraries if isinstance(library, _PartLibrary) else []
+        self._linking_libraries += [x for x in (library, *needed) if x not in self._linking_libraries]
+
+    def add_ir_module(self, ir_module):
+        if ir_module.name == "wrapper":  # takes Python's arguments apart, once a call
+            for function in _defined(ir_module):
+                function.attributes.add("optnone")
+                function.attributes.add("noinline")
+        super().add_ir_module(ir_module)
+
+    def _optimize_functions(self, ll_module):
+        ll_module.data_layout = self._codegen._data_layout
+
+    def _link(self, module):
+        for library in self._linking_libraries:
+            self._reload_init.update(library._reload_init)
+            if isinstance(library, _PartLibrary):
+                module.link_in(library.parse())
+            else:
+                module.link_in(library._get_module_for_linking(), preserve=True)
+
+    def finalize(self):
+        self._raise_if_finalized()
+        own = {function.name for function in _defined(self._final_module)}
+        self._link(self._final_module)
+        for function in _defined(self._final_module):
+            if function.name not in own:
+                function.linkage = "private"
+        self._optimize_final_module()
+        self._final_module.verify()
+        self._finalize_final_module()
+
+    def _optimize_final_module(self):
+        """Optimise once (Numba does it twice, to prune reference counts), without vectorisers and unrolling.
+
+        Our loops are vectors already, and longer ones only cost time to compile (4.1 s instead of 2.5) and to leave.
+        """
+        options = llvmlite.binding.create_pipeline_tuning_options(speed_level=_OPTIMIZATION)
+        options.loop_vectorization = options.slp_vectorization = False
+        options.loop_unrolling = options.loop_interleaving = False
+        builder = llvmlite.binding.create_pass_builder(self._codegen._tm, options)
+        builder.getModulePassManager().run(self._final_module, builder)
+
+
+def _defined(module):
+    return [function for function in module.functions if not function.is_declaration]
+
+
+class _PartLibrary(_Library):
+    """Code that waits to be linked into an entry: text, neither parsed nor optimised nor translated by itself."""
+
+    def __init__(self, codegen, name):
+        CodeLibrary.__init__(self, codegen, name)
+        self._linking_libraries, self._text = [], ""
+
+    def add_ir_module(self, ir_module):
+        """Keep a module's text. LLVM may inline kernels, too: a second more, and B = 1 takes 44 instead of 54 ms."""
+        for function in _defined(ir_module):
+            function.linkage = "linkonce_odr"
+        self._text = cgutils.normalize_ir_text(str(ir_module))
+
+    def parse(self):
+        module = llvmlite.binding.parse_assembly(self._text)
+        module.data_layout = self._codegen._data_layout
+        return module
+
+    def finalize(self):
+        self._raise_if_finalized()
+        self._finalized = True
+
+    def _get_module_for_linking(self):
+        """Return the part with all it needs: what Numba's own libraries ask for, as in a user's jitted function."""
+        module = self.parse()
+        self._link(module)
+        return module
+
+
+# -- passes --------------------------------------------------------------------------------------------
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _EntryLowering(NativeLowering):
+    """Lower an entry into a library that gathers its parts."""
+
+    _name = "fastnet_entry_lowering"
+
+    def run_pass(self, state):
+        state.library = _Library(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return super().run_pass(state)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _PartLowering(NativeLowering):
+    """Lower a part and make it known to its callers, without an address of its own."""
+
+    _name = "fastnet_part_lowering"
+
+    def run_pass(self, state):
+        context = state.targetctx
+        state.library = _PartLibrary(context.codegen(), state.func_id.func_qualname)
+        state.flags.no_compile = True
+        super().run_pass(state)
+        state.library._ensure_finalized()
+        lowered = state.cr
+        module, name = lowered.fndesc.lookup_module(), lowered.fndesc.qualname
+        handle = _dynfunc.make_function(module, name, "", 0, lowered.env, (state.library,))
+        context.insert_user_function(handle, lowered.fndesc, [state.library])
+        state.cr = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=handle, env=lowered.env)
+        return True
+
+
+class EntryCompiler(Compiler):
+    """Numba's compiler without the passes that have nothing to do, and with another last step."""
+
+    _lowering = _EntryLowering
+
+    def define_pipelines(self):
+        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        pipeline.passes = [
+            (self._lowering if step is NativeLowering else step, text)
+            for step, text in pipeline.passes
+            if step.__name__ not in _NEEDLESS
+        ]
+        pipeline.finalize()
+        return [pipeline]
+
+
+class PartCompiler(EntryCompiler):
+    """The same for a part."""
+
+    _lowering = _PartLowering
+
+
+# -- dispatchers ---------------------------------------------------------------------------------------
+
+
+class _Dispatcher(CPUDispatcher):
+    """Numba's dispatcher without its timers: a dozen deep, each lock that LLVM takes would ring all of them."""
+
+    def compile(self, sig: Any) -> Any:
+        args = tuple(sigutils.normalize_signature(sig)[0])
+        with global_compiler_lock:
+            known = self.overloads.get(args)
+            if known is None:
+                with self._compiling_counter:
+                    known = self._load_or_compile(args)
+                self.add_overload(known)
+            return known.entry_point
+
+    def _load_or_compile(self, args):
+        return self._compiler.compile(args, None)
+
+
+class Entry(_Dispatcher):
+    """What Python calls: kept in the cache."""
+
+    def _load_or_compile(self, args):
+        loaded = self._cache.load_overload(args, self.targetctx)
+        if loaded is not None:
+            self._cache_hits[args] += 1
+            self.targetctx.insert_user_function(loaded.entry_point, loaded.fndesc, [loaded.library])
+            return loaded
+        self._cache_misses[args] += 1
+        with shortcuts(self.typingctx, self.targetctx):
+            compiled = super()._load_or_compile(args)
+        self._cache.save_overload(args, compiled)
+        return compiled
+
+
+class Part(_Dispatcher):
+    """What only compiled code calls."""
+
+    def get_call_template(self, args, kws):
+        # Constants are no types of their own here: LLVM sees them anyway when it inlines.
+        args = tuple(types.unliteral(a) for a in args)
+        return super().get_call_template(args, {k: types.unliteral(a) for k, a in kws.items()})
+
+    def __call__(self, *args, **kwargs):
+        raise TypeError(f"{self.py_func.__name__} can only be called from compiled code")

@@ -1,0 +1,130 @@
+"""Shortcuts through Numba's compiler, taken while one of our entries compiles.
+
+Numba asks the same questions again for each of the hundred functions of an entry: what is the type of
+``int64 + int64``, has somebody registered a new function, how large is this struct. Here the first answer is kept.
+Nothing else changes: the same functions are compiled to the same code.
+
+All of this reaches into Numba. A shortcut whose place is not where it was in 0.62 to 0.68 is left out, which costs
+time and nothing else.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from numba.core import types
+
+
+@contextmanager
+def shortcuts(typing_context: Any, target_context: Any) -> Iterator[None]:
+    """Take all shortcuts; the caller holds Numba's compiler lock. Inside another such block, do nothing."""
+    if "resolve_function_type" in vars(typing_context):
+        yield
+        return
+    with ExitStack() as undo:
+        typing_context.refresh()
+        target_context.refresh()
+        undo.enter_context(_no_garbage_collection())
+        undo.enter_context(_refresh_what_changed(typing_context, target_context))
+        undo.enter_context(_remember(typing_context, "resolve_function_type", _key_of_call))
+        undo.enter_context(_remember(typing_context, "resolve_getattr", _key_of_attribute))
+        undo.enter_context(_remember(target_context, "get_abi_sizeof", str))
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Put a function in the place of an object's method."""
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        delattr(owner, name)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Keep Python from searching for cycles: what a compilation allocates is needed until its end."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _remember(owner: Any, name: str, key_of: Callable[..., Any]) -> Iterator[None]:
+    """Keep the results of a method that are not None; a key of None is never kept."""
+    method = getattr(owner, name, None)
+    if method is None:
+        yield
+        return
+    known: dict[Any, Any] = {}
+
+    def remembering(*args: Any) -> Any:
+        key = key_of(*args)
+        if key is None:
+            return method(*args)
+        result = known.get(key)
+        if result is None:
+            result = method(*args)
+            if result is not None:
+                known[key] = result
+        return result
+
+    with _replaced(owner, name, remembering):
+        yield
+
+
+def _key_of_call(function: Any, args: Any, kws: Any) -> Any:
+    """Builtin functions and operators; ours are compiled when they are typed, and look after themselves."""
+    if kws or not isinstance(function, types.Function) or not all(isinstance(a, types.Type) for a in args):
+        return None
+    return function, tuple(args)
+
+
+def _key_of_attribute(kind: Any, name: str) -> Any:
+    return kind, name
+
+
+# -- registrations -------------------------------------------------------------------------------------
+
+
+def _sizes(context: Any) -> Any:
+    """Number of entries in each registry of functions that a context has installed."""
+    registries = getattr(context, "_registries", None)
+    if not isinstance(registries, dict):
+        return None
+    return {one: sum(len(part) for part in vars(one).values() if isinstance(part, list)) for one in registries}
+
+
+@contextmanager
+def _refresh_what_changed(typing_context: Any, target_context: Any) -> Iterator[None]:
+    """Let ``refresh`` read only those registries that have grown; Numba reads and imports all, a thousand times."""
+    if _sizes(typing_context) is None or _sizes(target_context) is None:
+        yield
+        return
+    types_only = _Refresh(typing_context)
+    both = _Refresh(target_context, types_only)
+    with _replaced(typing_context, "refresh", types_only), _replaced(target_context, "refresh", both):
+        yield
+
+
+class _Refresh:
+    """What ``refresh`` does after the first time; a target's also refreshes the types, as Numba's does."""
+
+    def __init__(self, context: Any, *others: Callable[[], None]):
+        self._context, self._others, self._sizes = context, others, _sizes(context)
+
+    def __call__(self) -> None:
+        sizes = _sizes(self._context)
+        if sizes != self._sizes:
+            grown = [registry for registry, size in sizes.items() if size != self._sizes.get(registry)]
+            self._sizes = sizes
+            for registry in grown:
+                self._context.install_registry(registry)
+        for other in self._others:
+            other()
