@@ -541,6 +541,7 @@ def test_ctrl_c_tells_how_far_it_came(no_measuring, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="a job in the background ignores Ctrl-C")
 def test_ctrl_c_ends_all_processes():
     args = ["--net", "20-5-3", "--batch", "1000", "--compare", "numpy", "--rounds", "1000000"]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
