@@ -12,8 +12,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module may import those of its own row's predecessors only.
 ORDER = [
-    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel"},
-    {"simd", "schedules", "idx"},
+    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel", "_cache_folder"},
+    {"simd", "schedules", "idx", "raw_cache"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"},
     {"kernels.cross_entropy", "kernels.sparse"},
@@ -36,7 +36,18 @@ ORDER = [
     {"cli"},
     {"__main__"},
 ]
-NO_NUMBA = ("checks", "datasets", "idx", "exceptions", "schedules", "callbacks", "history", "_peers", "_parallel")
+NO_NUMBA = (
+    "checks",
+    "datasets",
+    "idx",
+    "exceptions",
+    "schedules",
+    "callbacks",
+    "history",
+    "_peers",
+    "_parallel",
+    "raw_cache",
+)
 
 
 def module_name(path):
