@@ -24,6 +24,7 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "warmup": "_warmup",
 }
 
 __all__ = [
@@ -43,10 +44,12 @@ __all__ = [
     "network",
     "schedules",
     "trainer",
+    "warmup",
 ]
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from ._warmup import warmup
     from .callbacks import Callback
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .callbacks import Callback, State
 from .cli_bench import bench
+from .cli_tools import warmup
 from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
 
 if TYPE_CHECKING:
@@ -197,6 +198,7 @@ def train(
 
 
 app.command()(bench)
+app.command()(warmup)
 
 
 # -- the work ------------------------------------------------------------------------------------------

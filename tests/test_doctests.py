@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 BENCH = [f"fastnet._bench.{name}" for name in ("rows", "synthetic", "contender", "machine", "report")]
-MODULES = ["fastnet", "fastnet.network", "fastnet.trainer", "fastnet.schedules", *BENCH]
+MODULES = ["fastnet", "fastnet.network", "fastnet.trainer", "fastnet.schedules", "fastnet._warmup", *BENCH]
 
 
 @pytest.mark.parametrize("name", MODULES)
