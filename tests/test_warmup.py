@@ -72,7 +72,7 @@ def test_both_kinds_of_rows_are_used():
 @pytest.mark.parametrize("dtype", ["float16", ["float32", "int8"], None, "double precision"])
 def test_another_dtype_is_refused_before_anything_is_compiled(monkeypatch, dtype):
     monkeypatch.setattr(_warmup, "_fit", None)
-    with pytest.raises(ValueError, match="^dtype must be 'float32' or 'float64', got "):
+    with pytest.raises(ValueError, match=r"^dtype must be 'float32' or 'float64', got "):
         fastnet.warmup(dtype)
 
 
