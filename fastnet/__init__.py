@@ -24,6 +24,7 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "info": "_info",
     "warmup": "_warmup",
 }
 
@@ -41,6 +42,7 @@ __all__ = [
     "exceptions",
     "functional",
     "history",
+    "info",
     "network",
     "schedules",
     "trainer",
@@ -49,6 +51,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback
     from .exceptions import DivergenceError, DownloadError, FormatError

@@ -31,9 +31,10 @@ ORDER = [
     {"_peers.fastnet_run", "_peers.jax_scan", "_peers.numpy_loop", "_peers.sklearn_mlp", "_peers.torch_eager"},
     {"_peers"},
     {"_bench", "_bench.rows", "_bench.synthetic", "_bench.machine", "_bench.report"},
-    {"_bench.contender"},
+    {"_bench.contender", "_info"},
     {"_bench.workers", "_bench.measure"},
-    {"cli_bench", "cli_tools"},
+    {"cli_bench"},
+    {"cli_tools"},
     {"cli"},
     {"__main__"},
 ]
