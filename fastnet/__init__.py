@@ -24,6 +24,8 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "info": "_info",
+    "warmup": "_warmup",
 }
 
 __all__ = [
@@ -40,13 +42,17 @@ __all__ = [
     "exceptions",
     "functional",
     "history",
+    "info",
     "network",
     "schedules",
     "trainer",
+    "warmup",
 ]
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from ._info import info
+    from ._warmup import warmup
     from .callbacks import Callback
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History

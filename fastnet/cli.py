@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .callbacks import Callback, State
 from .cli_bench import bench
+from .cli_tools import info, warmup
 from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
 
 if TYPE_CHECKING:
@@ -197,6 +198,8 @@ def train(
 
 
 app.command()(bench)
+app.command()(warmup)
+app.command()(info)
 
 
 # -- the work ------------------------------------------------------------------------------------------

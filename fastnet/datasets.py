@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from .exceptions import DownloadError, FormatError
 from .idx import as_int, as_path, read_idx
+from .raw_cache import cached
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -240,6 +241,9 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     If 1 or 2 holds some of the files but not all, that is an error. A download goes to 3 or, without a checkout,
     to 4; never to a folder that you name. The content of every file is compared with its SHA-256.
 
+    Packed files are inflated and verified once: a raw copy (55 MB) is kept in the cache folder (``FASTNET_CACHE_DIR``,
+    or else the user's), and read as long as path, size and time of change of the packed file are what they were.
+
     Parameters
     ----------
     data_dir : str or os.PathLike, optional
@@ -282,10 +286,17 @@ def load_mnist(data_dir: str | os.PathLike[str] | None = None, download: bool = 
     if not isinstance(download, bool):
         raise TypeError(f"download is {download!r}; expected True or False")
     paths = _find_mnist(None if data_dir is None else as_path("data_dir", data_dir), download)
-    X, y, X_test, y_test = (read_idx(path, sha256=file.sha256) for path, file in zip(paths, _MNIST_FILES, strict=True))
+    X, y, X_test, y_test = (_read(path, file.sha256) for path, file in zip(paths, _MNIST_FILES, strict=True))
     X, y = _labelled(X, y, paths[1])
     X_test, y_test = _labelled(X_test, y_test, paths[3])
     return Dataset("mnist", X[:_N_TRAIN], y[:_N_TRAIN], X[_N_TRAIN:], y[_N_TRAIN:], X_test, y_test)
+
+
+def _read(path: Path, sha256: str) -> NDArray[Any]:
+    """Return the verified array of a file; what takes long, inflating and its SHA-256, is done once."""
+    if path.suffix != ".gz":
+        return read_idx(path, sha256=sha256)
+    return cached(path, sha256, lambda: read_idx(path, sha256=sha256))
 
 
 def _labelled(

@@ -18,7 +18,7 @@ from .layout import aligned_zeros, lanes, padded, slice_cuts
 MAX_DENSITY = 0.25
 
 # Lists are made once per fit and kept beside the user's data; they may not grow larger than this.
-MAX_BYTES = 80 << 20
+MAX_BYTES = 256 << 20
 
 # Folding the mean into the bias loses digits if the mean is much larger than what is left after centring.
 _MAX_MEAN = 8.0

@@ -14,8 +14,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     {"_shortcuts"},
     {"_compiler"},
-    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel"},
-    {"simd", "schedules", "idx"},
+    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel", "_cache_folder"},
+    {"simd", "schedules", "idx", "raw_cache"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"},
     {"kernels.cross_entropy", "kernels.sparse"},
@@ -28,17 +28,30 @@ ORDER = [
     {"network"},
     {"run"},
     {"trainer"},
+    {"_warmup"},
     {"progress", "_peers.protocol"},
     {"_peers.fastnet_run", "_peers.jax_scan", "_peers.numpy_loop", "_peers.sklearn_mlp", "_peers.torch_eager"},
     {"_peers"},
     {"_bench", "_bench.rows", "_bench.synthetic", "_bench.machine", "_bench.report"},
-    {"_bench.contender"},
+    {"_bench.contender", "_info"},
     {"_bench.workers", "_bench.measure"},
     {"cli_bench"},
+    {"cli_tools"},
     {"cli"},
     {"__main__"},
 ]
-NO_NUMBA = ("checks", "datasets", "idx", "exceptions", "schedules", "callbacks", "history", "_peers", "_parallel")
+NO_NUMBA = (
+    "checks",
+    "datasets",
+    "idx",
+    "exceptions",
+    "schedules",
+    "callbacks",
+    "history",
+    "_peers",
+    "_parallel",
+    "raw_cache",
+)
 
 
 def module_name(path):

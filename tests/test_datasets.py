@@ -182,6 +182,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.setattr(fastnet.datasets, "_MIRRORS", ())
     monkeypatch.delenv("FASTNET_DATA", raising=False)
+    monkeypatch.setenv("FASTNET_CACHE_DIR", str(tmp_path / "kept"))
     return tmp_path
 
 
@@ -266,6 +267,28 @@ def test_damaged_file_is_refused_by_its_content(world):
     changed[-1] ^= 1
     with pytest.raises(FormatError, match=rf"^{NAMES[2]}.gz: SHA-256 of the uncompressed content"):
         load_mnist(place(world / "mine", **{NAMES[2]: bytes(changed)}))
+
+
+def test_packed_files_are_inflated_once(world, monkeypatch):
+    folder = place(world / "mine")
+    first = load_mnist(folder)
+    monkeypatch.setattr(fastnet.datasets, "read_idx", None)
+    second = load_mnist(folder)
+    for part in ("X_train", "y_train", "X_val", "y_val", "X_test", "y_test"):
+        np.testing.assert_array_equal(getattr(first, part), getattr(second, part))
+    assert len(list((world / "kept" / "mnist-raw").iterdir())) == 4
+
+
+def test_a_packed_file_that_is_damaged_later_is_refused(world):
+    load_mnist(place(world / "mine"))
+    (world / "mine" / "mnist" / f"{NAMES[2]}.gz").write_bytes(gzip.compress(b"something else"))
+    with pytest.raises(FormatError, match=f"^{NAMES[2]}.gz: "):
+        load_mnist(world / "mine")
+
+
+def test_unpacked_files_are_read_as_they_are(world):
+    load_mnist(place(world / "mine", end=""))
+    assert not (world / "kept").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,15 @@ import importlib
 import pytest
 
 BENCH = [f"fastnet._bench.{name}" for name in ("rows", "synthetic", "contender", "machine", "report")]
-MODULES = ["fastnet", "fastnet.network", "fastnet.trainer", "fastnet.schedules", *BENCH]
+MODULES = [
+    "fastnet",
+    "fastnet.network",
+    "fastnet.trainer",
+    "fastnet.schedules",
+    "fastnet._warmup",
+    "fastnet._info",
+    *BENCH,
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

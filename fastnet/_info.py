@@ -1,0 +1,207 @@
+"""What fastnet is running on, and which ways it takes for a network, asked of the functions that decide."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__, checks, network, plan, rows, workspace
+from ._bench.machine import machine, versions
+from ._jit import cache_folder
+from ._parallel import available_cpus
+from .datasets import _find_mnist
+from .kernels import sparse
+from .kernels.dense import PANEL_VECTORS
+from .kernels.sgd import FoldedSgd, Sgd, folded
+from .layout import lanes, layer_table, n_parameters, padded
+from .optimizers import LEARNING_RATES, NAMES
+
+MNIST_DENSITY = 0.19  # share of its pixels that are not black
+_LIBRARIES = ("numba", "llvmlite", "numpy", "scikit-learn")
+
+
+def info(
+    layer_sizes: Sequence[int] | None = None,
+    *,
+    batch_size: int = 32,
+    density: float = MNIST_DENSITY,
+    dtype: str = "float32",
+    optimizer: str = "sgd",
+    momentum: float = 0.0,
+) -> dict[str, Any]:
+    """Describe versions, machine, caches and data and, for a network, the ways taken and why.
+
+    Nothing is compiled or downloaded.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int, optional
+        Inputs, hidden units, outputs. Without it no network is described.
+    batch_size : int, default=32
+        Samples in a minibatch.
+    density : float in [0, 1], default=0.19
+        Share of the entries of X that are not zero; the default is MNIST's.
+    dtype : {"float32", "float64"}, default="float32"
+        Of the network.
+    optimizer : {"sgd", "adam", "adamw"}, default="sgd"
+        As for `Trainer`; its learning rate is the default, without weight decay.
+    momentum : float in [0, 1), default=0.0
+        For "sgd" only.
+
+    Returns
+    -------
+    dict
+        ``versions``, ``machine``, ``kernels`` (the cache folder or None, its entries and MB), ``mnist`` (its folder,
+        or None) and, with ``layer_sizes``, ``network``: ``n_threads`` and ``first_layer`` as in `History`,
+        ``n_slices``, ``units`` (of the first layer, for each thread), ``minibatches_per_call``, ``update``,
+        ``predictions``, and ``why``, a sentence for these. All of it can be written as JSON.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described; the message names it.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> found = fastnet.info([784, 300, 10], batch_size=128, density=0.5)
+    >>> found["network"]["first_layer"], found["network"]["why"]["first_layer"]
+    ('dense', 'density 0.5 is more than 0.25')
+    """
+    described = None
+    if layer_sizes is not None:
+        described = _network(layer_sizes, batch_size, density, dtype, optimizer, momentum)
+    found = {
+        "versions": {"fastnet": __version__, **versions(_LIBRARIES)},
+        "machine": machine(),
+        "kernels": _kernels(),
+        "mnist": _mnist(),
+    }
+    return found if described is None else {**found, "network": described}
+
+
+def _kernels() -> dict[str, Any]:
+    folder = cache_folder()
+    sizes = {} if folder is None else dict(_sizes(folder))
+    return {
+        "folder": None if folder is None else str(folder),
+        "entries": sum(name.endswith(".nbc") for name in sizes),
+        "megabytes": round(sum(sizes.values()) / 1e6, 1),
+    }
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process may have removed it
+            yield path.name, path.stat().st_size
+
+
+def _mnist() -> str | None:
+    """Return the folder of MNIST, if all its files are in one place."""
+    try:
+        return str(_find_mnist(None, download=False)[0].parent)
+    except OSError:
+        return None
+
+
+def _network(
+    layer_sizes: Sequence[int], batch_size: int, density: float, dtype: str, optimizer: str, momentum: float
+) -> dict[str, Any]:
+    sizes, kind = network._check_sizes(layer_sizes), network._check_dtype(dtype)
+    batch_size = checks.check_integer("batch_size", batch_size, low=1)
+    density = checks.check_number("density", density)
+    if density > 1:
+        raise ValueError(f"density must be from 0 to 1, got {density!r}")
+    checks.check_choice("optimizer", optimizer, NAMES)
+    momentum = checks.check_number("momentum", momentum, high=1.0)
+    if momentum and optimizer != "sgd":
+        raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
+    work, work_why = _work(sizes, batch_size, kind)
+    first_layer, first_layer_why = _first_layer(sizes, density, kind, work["n_slices"])
+    update, update_why = _update(first_layer, optimizer, momentum)
+    predictions, predictions_why = _predictions(sizes, kind)
+    return {
+        "layer_sizes": list(sizes),
+        "batch_size": batch_size,
+        "density": density,
+        "dtype": kind.name,
+        "optimizer": optimizer,
+        "momentum": momentum,
+        **work,
+        "first_layer": first_layer,
+        "update": update,
+        "predictions": predictions,
+        "why": {**work_why, "first_layer": first_layer_why, "update": update_why, "predictions": predictions_why},
+    }
+
+
+def _work(sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """How the work of a minibatch is cut."""
+    n_slices, cpus = plan.slices(sizes, batch_size), available_cpus()
+    n_threads = plan.threads(sizes, batch_size, dtype, cpus)
+    width, columns = PANEL_VECTORS * lanes(dtype), padded(sizes[1], dtype)
+    units = plan.units(columns, width, n_slices, n_threads)
+    work, seconds = plan.multiply_adds(sizes, batch_size), plan.minibatch_seconds(sizes, batch_size)
+    enough = work // plan.WORTH_A_THREAD
+    found = {
+        "n_threads": n_threads,
+        "n_slices": n_slices,
+        "units": np.diff(units).tolist(),
+        "minibatches_per_call": plan.minibatches_per_call(sizes, batch_size),
+    }
+    why = {
+        "n_threads": f"the least of: {cpus} CPUs, {units[-1]} units of the first layer, work for {max(1, enough)} "
+        f"({work:,} multiply-adds a minibatch, {plan.WORTH_A_THREAD:,} a thread)",
+        "n_slices": "the inputs are cut in two if there is work for two threads, and 128 inputs or more",
+        "units": f"a unit is a slice of {width} columns of the first layer; each thread keeps its own",
+        "minibatches_per_call": f"a minibatch is taken to last {1e6 * seconds:,.0f} µs, a call some 50 ms",
+    }
+    return found, why
+
+
+def _first_layer(sizes: tuple[int, ...], density: float, dtype: np.dtype[Any], n_slices: int) -> tuple[str, str]:
+    """Kind of rows that a fit takes, as ``rows.sparse_rows`` decides once it has counted."""
+    if sizes[0] > np.iinfo(np.uint16).max + 1:
+        return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list"
+    if density > rows.MAX_DENSITY:
+        return "dense", f"density {density:g} is more than {rows.MAX_DENSITY:g}"
+    blocks = len(rows._bounds(sizes[0], sizes[1], n_slices, dtype)) - 1
+    entries = sizes[0] * density + sparse.QUAD / 2 * blocks  # lists are filled up to whole quads
+    sample = entries * (2 + dtype.itemsize) + 4 * blocks + dtype.itemsize * n_slices
+    return "sparse", (
+        f"density {density:g} is at most {rows.MAX_DENSITY:g}; lists may take {rows.MAX_BYTES >> 20} MiB, enough for "
+        f"some {int(rows.MAX_BYTES / sample):,} samples, and dense rows are taken for more"
+    )
+
+
+def _update(first_layer: str, optimizer: str, momentum: float) -> tuple[str, str]:
+    """How the first layer's weights are updated, as ``kernels.sgd.folded`` decides."""
+    if first_layer == "dense":
+        return "whole gradients", "rows are dense"
+    if optimizer != "sgd":
+        return "whole gradients", f"{optimizer} needs them: its moments change at every weight"
+    settings = Sgd(LEARNING_RATES[optimizer], momentum, False, 0.0, np.zeros(int(momentum > 0)))
+    taken = folded(settings)
+    if not isinstance(taken, FoldedSgd):
+        return "whole gradients", "momentum needs them: the velocity moves every weight"
+    return "folded", (
+        "plain SGD moves only weights of inputs that are not zero; the mean's part is folded into the bias and "
+        f"settled every {taken.period} minibatches"
+    )
+
+
+def _predictions(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[str, str]:
+    """Whether predictions may take rows as lists, as the workspace decides."""
+    table = layer_table(sizes, (0,) * (len(sizes) - 1), dtype)
+    limit, least = workspace._mixed_tiles(table, dtype, 1, 1).limit, workspace._WORTH_LISTS * lanes(dtype)
+    share = (
+        f"; {network._PREDICT_ROWS} rows at a time; two threads from "
+        f"{-(-2 * network._WORTH_A_THREAD // n_parameters(table)):,} samples on"
+    )
+    if limit >= 0:
+        return "lists", f"a row with at most {limit:,} entries that are not zero becomes a list{share}"
+    if sizes[0] > np.iinfo(np.uint16).max + 1:
+        return "dense", f"{sizes[0]:,} inputs are too many for lists{share}"
+    return "dense", f"lists pay off from {least} columns on, and the first layer has {padded(sizes[1], dtype)}{share}"

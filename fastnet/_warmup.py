@@ -1,0 +1,75 @@
+"""Compile before it is needed: tiny trainings that use all that a larger one does."""
+
+import time
+from itertools import product
+
+import numpy as np
+
+from .network import LOSS_OF_OUTPUT, Network, _check_dtype
+from .trainer import Trainer
+
+_SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2
+OPTIMIZERS = ("sgd", "adam")  # AdamW is Adam, and momentum only a longer velocity: they share compiled code
+
+
+def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
+    """Compile, or load from the cache, what trainings, validations and predictions need.
+
+    Without it each training compiles what it is the first to need. Worth calling where a later wait is unwelcome: when
+    an image of a machine is built, or before a measurement. It serves dense and sparse data, all optimizers and
+    outputs, predictions and scores. What `Network.loss_and_gradients` and `fastnet.functional` need beyond that is
+    compiled on first use.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"} or a list of these, default="float32"
+        Of the networks.
+
+    Returns
+    -------
+    float
+        Seconds that it took.
+
+    Raises
+    ------
+    ValueError
+        If a dtype is another one; nothing has been compiled then.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> seconds = fastnet.warmup()  # half a minute at first
+    >>> fastnet.warmup() < 60  # from now on it is all there
+    True
+    """
+    started = time.perf_counter()
+    names = [_check_dtype(name).name for name in (dtype if isinstance(dtype, list | tuple) else [dtype])]
+    for name, rows, optimizer in product(names, (_dense_rows(), _sparse_rows()), OPTIMIZERS):
+        _fit(name, rows, optimizer)
+    for name, output in product(names, LOSS_OF_OUTPUT):
+        _predict(name, output)
+    return time.perf_counter() - started
+
+
+def _dense_rows() -> np.ndarray:
+    return np.linspace(1, 2, _SAMPLES * _FEATURES, dtype=np.float32).reshape(_SAMPLES, _FEATURES)
+
+
+def _sparse_rows() -> np.ndarray:
+    return np.tile(np.eye(_FEATURES, dtype=np.float32), (_SAMPLES // _FEATURES, 1))
+
+
+def _fit(dtype: str, X: np.ndarray, optimizer: str) -> None:
+    trainer = Trainer(Network([_FEATURES, 8, _OUTPUTS], dtype=dtype, seed=0), optimizer=optimizer, seed=0, n_threads=1)
+    y = np.arange(_SAMPLES) % _OUTPUTS
+    trainer.fit(X, y, epochs=1, validation_data=(X, y))
+
+
+def _predict(dtype: str, output: str) -> None:
+    """Use what is peculiar to an output: its loss without gradients, and its probabilities."""
+    network = Network([_FEATURES, _OUTPUTS], output=output, dtype=dtype, seed=0)
+    X, y = _dense_rows(), np.zeros((_SAMPLES, _OUTPUTS)) if output != "softmax" else np.zeros(_SAMPLES, np.int64)
+    Trainer(network, seed=0, n_threads=1)._validate(X, network._check_targets("y", y, _SAMPLES))
+    network.predict(X)
+    if output != "identity":
+        network.predict_proba(X)
