@@ -14,9 +14,9 @@ from .optimizers import Optimizer
 from .rows import sparse_rows
 from .workspace import workspace
 
-# After two calls in a row that ended with one thread, because another process keeps a processor busy, the next one is
-# made with one thread, then two, four … as long as it goes on. Finding that out costs 5 to 10 ms of a call's 50.
-_MOST_CALLS_ALONE = 16
+# After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
+# with one thread for about so many seconds, then for twice as many, as long as it goes on. Trying costs 20 to 50 ms.
+_SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
 
 
 class Run:
@@ -53,8 +53,10 @@ class Run:
         self.n_samples, self.n_packed = len(X), self._net.packed.size
         self._losses = np.zeros(-(-len(X) // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
-        self._calls_alone = self._penalty = 0
+        self._calls_alone, self._penalty = 0, 0.0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
+        minibatches = min(self._per_call, len(self._losses))
+        self._call_seconds = minibatches * plan.minibatch_seconds(network.layer_sizes, batch_size)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -75,10 +77,10 @@ class Run:
         barrier.reset(work.arrivals)
         self.together(passes.train_epoch, *args)
         if barrier.alone(work.arrivals):
-            self._calls_alone = self._penalty
-            self._penalty = min(max(1, 2 * self._penalty), _MOST_CALLS_ALONE)
+            self._calls_alone = int(self._penalty / self._call_seconds)
+            self._penalty = min(max(_SECONDS_ALONE, 2 * self._penalty), _MOST_SECONDS_ALONE)
         else:
-            self._penalty = 0
+            self._penalty = 0.0
 
     def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
