@@ -2,6 +2,7 @@
 
 import time
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from .network import LOSS_OF_OUTPUT, Network, _check_dtype
 from .trainer import Trainer
 
 _SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2
-OPTIMIZERS = ("sgd", "adam")  # AdamW is Adam, and momentum only a longer velocity: they share compiled code
+# Momentum is other code for sparse data only; AdamW is Adam.
+SETTINGS: tuple[dict[str, Any], ...] = ({}, {"momentum": 0.9}, {"optimizer": "adam"})
 
 
 def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
@@ -44,8 +46,11 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
     """
     started = time.perf_counter()
     names = [_check_dtype(name).name for name in (dtype if isinstance(dtype, list | tuple) else [dtype])]
-    for name, rows, optimizer in product(names, (_dense_rows(), _sparse_rows()), OPTIMIZERS):
-        _fit(name, rows, optimizer)
+    for name in names:
+        for rows, settings in product((_dense_rows(), _sparse_rows()), SETTINGS):
+            _fit(name, rows, settings)
+        for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
+            _fit(name, _sparse_rows().astype(kind), {})
     for name, output in product(names, LOSS_OF_OUTPUT):
         _predict(name, output)
     return time.perf_counter() - started
@@ -59,8 +64,8 @@ def _sparse_rows() -> np.ndarray:
     return np.tile(np.eye(_FEATURES, dtype=np.float32), (_SAMPLES // _FEATURES, 1))
 
 
-def _fit(dtype: str, X: np.ndarray, optimizer: str) -> None:
-    trainer = Trainer(Network([_FEATURES, 8, _OUTPUTS], dtype=dtype, seed=0), optimizer=optimizer, seed=0, n_threads=1)
+def _fit(dtype: str, X: np.ndarray, settings: dict[str, Any]) -> None:
+    trainer = Trainer(Network([_FEATURES, 8, _OUTPUTS], dtype=dtype, seed=0), seed=0, n_threads=1, **settings)
     y = np.arange(_SAMPLES) % _OUTPUTS
     trainer.fit(X, y, epochs=1, validation_data=(X, y))
 

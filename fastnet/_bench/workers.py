@@ -3,9 +3,9 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -65,15 +65,19 @@ class Worker:
 
 @contextmanager
 def _no_ctrl_c() -> Iterator[None]:
-    """Let processes that are started meanwhile ignore Ctrl-C, which strikes all of a terminal: we end them."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let processes that are started meanwhile ignore Ctrl-C, which strikes all of a terminal: we end them.
+
+    It is held back here, not ignored, so that one that strikes just now is not lost.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # would let the signal through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, name: str, mnist: bool, data_dir: str | None) -> None:
