@@ -16,6 +16,7 @@ from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import Compiler, DefaultPassBuilder, _LowerResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import register_pass
+from numba.core.lowering import Lower
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
 
@@ -134,11 +135,51 @@ class _PartLibrary(_Library):
         return module
 
 
+# -- lowering ------------------------------------------------------------------------------------------
+
+
+def _alloca(builder, kind, name=""):
+    """Room on the stack; it is not cleared."""
+    with builder.goto_entry_block():
+        return builder.alloca(kind, name=name)
+
+
+def _caller(fndesc, libraries):
+    """Return what calls a part in the code that is being built: without a look at its status, since no part raises."""
+
+    def call(context, builder, sig, args):
+        function = context.declare_function(builder.module, fndesc)
+        result, exception = (kind.pointee for kind in function.function_type.args[:2])
+        room = _alloca(builder, result)
+        packed = context.get_arg_packer(fndesc.argtypes).as_arguments(builder, args)
+        builder.call(function, [room, exception.as_pointer()(None), *packed])
+        return context.get_returned_value(builder, fndesc.restype, builder.load(room))
+
+    call.signature, call.libs = fndesc.argtypes, libraries
+    return call
+
+
+class _Lower(Lower):
+    """Numba's translation to LLVM without what reference counts need: variables cleared before and after their use."""
+
+    def alloca_lltype(self, name, lltype, datamodel=None):
+        return _alloca(self.builder, lltype, name)
+
+    def delvar(self, name):
+        if name not in self._blk_local_varmap:
+            self._singly_assigned_vars.discard(name)
+            self._alloca_var(name, self.typeof(name))
+
+
 # -- passes --------------------------------------------------------------------------------------------
 
 
+class _Lowering(NativeLowering):
+    lowering_class = _Lower
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _EntryLowering(NativeLowering):
+class _EntryLowering(_Lowering):
     """Lower an entry into a library that gathers its parts."""
 
     _name = "fastnet_entry_lowering"
@@ -150,7 +191,7 @@ class _EntryLowering(NativeLowering):
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
-class _PartLowering(NativeLowering):
+class _PartLowering(_Lowering):
     """Lower a part and make it known to its callers, without an address of its own."""
 
     _name = "fastnet_part_lowering"
@@ -164,7 +205,8 @@ class _PartLowering(NativeLowering):
         lowered = state.cr
         module, name = lowered.fndesc.lookup_module(), lowered.fndesc.qualname
         handle = _dynfunc.make_function(module, name, "", 0, lowered.env, (state.library,))
-        context.insert_user_function(handle, lowered.fndesc, [state.library])
+        call = _caller(lowered.fndesc, (state.library,))
+        context._defns[handle].append(call, call.signature)
         state.cr = _LowerResult(lowered.fndesc, lowered.call_helper, cfunc=handle, env=lowered.env)
         return True
 

@@ -100,8 +100,8 @@ _KEPT_DAYS = 30  # that a folder of kernels stays after its last use
 def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
-    rooms = ["_shortcuts", "_compiler", "_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer"]
-    rooms += ["mixed_rows", "passes"]
+    rooms = ["_shortcuts", "_compiler", "_jit", "views", "simd", "barrier", "float_mode", "layout", "layers"]
+    rooms += ["first_layer", "mixed_rows", "passes"]
     sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from numba.core import types
+from numba.core import ir, types
 
 
 @contextmanager
@@ -30,6 +30,7 @@ def shortcuts(typing_context: Any, target_context: Any) -> Iterator[None]:
         undo.enter_context(_remember(typing_context, "resolve_function_type", _key_of_call))
         undo.enter_context(_remember(typing_context, "resolve_getattr", _key_of_attribute))
         undo.enter_context(_remember(target_context, "get_abi_sizeof", str))
+        undo.enter_context(_quick_lists_of_variables())
         yield
 
 
@@ -77,6 +78,41 @@ def _remember(owner: Any, name: str, key_of: Callable[..., Any]) -> Iterator[Non
 
     with _replaced(owner, name, remembering):
         yield
+
+
+_WITHOUT_VARIABLES = {str, int, bool, type(None), ir.Loc}
+
+
+@contextmanager
+def _quick_lists_of_variables() -> Iterator[None]:
+    """List a statement's variables in a third of the time: Numba asks for them eight times over."""
+    slow = vars(ir.Inst).get("_rec_list_vars")
+    if slow is None:
+        yield
+        return
+    ir.Inst._rec_list_vars = _variables
+    try:
+        yield
+    finally:
+        ir.Inst._rec_list_vars = slow
+
+
+def _variables(statement: Any, value: Any) -> list[Any]:
+    """Variables in a value, in the order of its parts."""
+    kind = type(value)
+    if kind is ir.Var:
+        return [value]
+    if kind in _WITHOUT_VARIABLES:
+        return []
+    if isinstance(value, dict | list | tuple):
+        found = []
+        for part in value.values() if isinstance(value, dict) else value:
+            if type(part) is ir.Var:
+                found.append(part)
+            elif type(part) not in _WITHOUT_VARIABLES:
+                found += _variables(statement, part)
+        return found
+    return list(value.list_vars()) if isinstance(value, ir.Inst) else []
 
 
 def _key_of_call(function: Any, args: Any, kws: Any) -> Any:

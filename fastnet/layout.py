@@ -4,11 +4,13 @@ A network's parameters are one vector: the weights of all layers, (n_in, n_out) 
 compiled code trains or predicts it works on a packed copy (panels, padding: ``kernels/dense.py``).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ._jit import VECTOR_BYTES
+from .kernels.dense import PANEL_VECTORS
 
 # Columns of a layer table: one row of int64 a layer.
 N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)
@@ -75,3 +77,36 @@ def n_parameters(table: np.ndarray) -> int:
 def n_packed(table: np.ndarray, dtype: np.dtype[Any]) -> int:
     """Length of the packed parameter vector."""
     return int(table[-1, PACKED_BIAS]) + padded(int(table[-1, N_OUT]), dtype)
+
+
+def _panels(layer: np.ndarray, packed: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Columns of each panel of a layer's weights, and where the packed vector has them, without padding."""
+    (n_in, n_out), start = layer[[N_IN, N_OUT]].tolist(), int(layer[PACKED_WEIGHTS])
+    width, columns = PANEL_VECTORS * lanes(packed.dtype), padded(n_out, packed.dtype)
+    for first in range(0, n_out, width):
+        wide, n = min(width, columns - first), min(width, n_out - first)
+        panel = packed[start + n_in * first : start + n_in * (first + wide)].reshape(n_in, wide)
+        yield slice(first, first + n), panel[:, :n]
+
+
+def _weights_and_bias(layer: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    (n_in, n_out), start, bias = layer[[N_IN, N_OUT]].tolist(), int(layer[WEIGHTS]), int(layer[BIAS])
+    return parameters[start : start + n_in * n_out].reshape(n_in, n_out), parameters[bias : bias + n_out]
+
+
+def pack(parameters: np.ndarray, table: np.ndarray, packed: np.ndarray) -> None:
+    """Copy the flat parameter vector into the packed one, whose padding is left alone."""
+    for layer in table:
+        weights, bias = _weights_and_bias(layer, parameters)
+        for columns, panel in _panels(layer, packed):
+            panel[:] = weights[:, columns]
+        packed[layer[PACKED_BIAS] : layer[PACKED_BIAS] + len(bias)] = bias
+
+
+def unpack(packed: np.ndarray, table: np.ndarray, parameters: np.ndarray) -> None:
+    """Copy the packed parameters back into the flat vector."""
+    for layer in table:
+        weights, bias = _weights_and_bias(layer, parameters)
+        for columns, panel in _panels(layer, packed):
+            weights[:, columns] = panel
+        bias[:] = packed[layer[PACKED_BIAS] : layer[PACKED_BIAS] + len(bias)]

@@ -48,7 +48,7 @@ def _load(rows, order, first, count, tiles, thread):
     tile = pointer(tiles.dense, thread * tiles.dense.shape[1] * tiles.dense.shape[2])
     columns = pointer(tiles.columns, thread * tiles.columns.shape[1])
     for b in range(count):
-        record = tiles.records.ctypes.data + thread * room + b * tiles.records.shape[2]
+        record = tiles.records.address + thread * room + b * tiles.records.shape[2]
         n = sparse.extract_row(rows, order[first + b], tiles.limit, record, columns)
         tiles.addresses[thread, b], tiles.lengths[thread, b] = record, max(n, 0)
         if n < 0:

@@ -13,7 +13,7 @@ from . import checks, functional, layers, passes
 from ._parallel import available_cpus, crew
 from .exceptions import DivergenceError
 from .kernels import activations, gather
-from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters
+from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, pack, unpack
 from .rows import dense_rows
 from .workspace import workspace
 
@@ -362,7 +362,7 @@ class Network:
         rows = self._rows(X)
         passes.train_epoch(net, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
         flat = np.empty_like(self.parameters)
-        passes.unpack(gradient, flat)
+        unpack(gradient.packed, self._layers, flat)
         if not np.isfinite(losses).all():
             raise DivergenceError("the loss is not finite: the network's weights are too large, or not finite")
         return float(losses.sum()), Gradients(flat, *self._views(flat))
@@ -372,7 +372,7 @@ class Network:
     def _packed(self) -> layers.Net:
         """Return a packed copy of the parameters."""
         net = layers.Net(aligned_zeros(n_packed(self._layers, self.dtype), self.dtype), self._layers)
-        passes.pack(self.parameters, net)
+        pack(self.parameters, net.layers, net.packed)
         return net
 
     def _scaling(self, X: np.ndarray) -> tuple[float, np.ndarray]:

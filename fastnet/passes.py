@@ -30,8 +30,9 @@ from .layers import (
     update_panel,
     work_gradient,
 )
-from .layout import ACTIVATION, BIAS, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP, WEIGHTS
+from .layout import ACTIVATION, N_IN, N_OUT, PACKED_WEIGHTS, STEP
 from .simd import pointer, prefetch, shift
+from .views import views
 
 SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR = 0, 1, 2
 LOSSES = {
@@ -62,9 +63,14 @@ def _share(total, unit, part, parts):
 
 
 @core
+def _n_units(work):
+    return work.units[len(work.units) - 1]
+
+
+@core
 def _units(work, thread, n_threads):
     """Units of the first layer that a thread owns: all of them if it works alone."""
-    return (work.units[0], work.units[-1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
+    return (0, _n_units(work)) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
 
 
 @core
@@ -242,9 +248,14 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     """Minibatches ``begin`` to ``end`` of an epoch, as thread ``thread`` of ``n_threads`` that all call this.
 
     Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut.
+    Called for no minibatches, by one thread, it turns folded weights into plain ones: what an epoch ends with.
     """
     mode = set_float_mode()
-    if thread == 0:
+    net, rows, targets, order = views(net), views(rows), views(targets), views(order)
+    work, optimizer, losses, hits = views(work), views(optimizer), views(losses), views(hits)
+    if begin == end:
+        first_layer.settle(rows, net, work, optimizer, 0, 0, _n_units(work))
+    elif thread == 0:
         _transpose_all(net, work)
     for k in range(begin, end):
         if barrier.leave(work.arrivals, k, thread, n_threads):
@@ -268,26 +279,22 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
 def train_step(net, rows, targets, order, work, optimizer):
     """One minibatch of the samples ``order``, on one thread; returns its mean loss and number of right predictions."""
     mode = set_float_mode()
+    net, rows, targets, order = views(net), views(rows), views(targets), views(order)
+    work, optimizer = views(work), views(optimizer)
     _transpose_all(net, work)
     now = begin_minibatch(optimizer, 0, 0)
     _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
-    first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
+    first_layer.settle(rows, net, work, optimizer, 0, 0, _n_units(work))
     restore_float_mode(mode)
     return _totals(work, len(order))
 
 
 @entry
-def settle(net, rows, work, optimizer):
-    """Turn folded weights into plain ones, on one thread: what an epoch ends with, wherever it ends."""
-    mode = set_float_mode()
-    first_layer.settle(rows, net, work, optimizer, 0, 0, work.units[-1])
-    restore_float_mode(mode)
-
-
-@entry
 def predict_logits(net, rows, order, work, logits, thread, n_threads):
     """Outputs of the last layer before softmax or sigmoid; each thread takes its own rows, a tile at a time."""
-    mode, last, batch_size = set_float_mode(), len(net.layers) - 1, work.batch_size
+    mode = set_float_mode()
+    net, rows, order, work, logits = views(net), views(rows), views(order), views(work), views(logits)
+    last, batch_size = len(net.layers) - 1, work.batch_size
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
     start = thread * batch_size
     planes, out = (
@@ -306,27 +313,3 @@ def predict_logits(net, rows, order, work, logits, thread, n_threads):
             for j in range(n_out):
                 logits[first + b, j] = work.buffer[result + b * step + j]
     restore_float_mode(mode)
-
-
-@entry
-def pack(params, net):
-    """Copy the flat parameter vector into a network's packed form."""
-    for layer in range(len(net.layers)):
-        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
-        bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
-        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
-        dense.pack(pointer(params, net.layers[layer, WEIGHTS]), n_in, n_out, w)
-        for j in range(n_out):
-            net.packed[packed_bias + j] = params[bias + j]
-
-
-@entry
-def unpack(net, params):
-    """Copy a network's packed parameters into the flat vector."""
-    for layer in range(len(net.layers)):
-        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
-        bias, packed_bias = net.layers[layer, BIAS], net.layers[layer, PACKED_BIAS]
-        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
-        dense.unpack(w, n_in, n_out, pointer(params, net.layers[layer, WEIGHTS]))
-        for j in range(n_out):
-            params[bias + j] = net.packed[packed_bias + j]

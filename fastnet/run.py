@@ -9,6 +9,7 @@ from . import barrier, functional, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
+from .layout import unpack
 from .network import Network
 from .optimizers import Optimizer
 from .rows import sparse_rows
@@ -61,15 +62,18 @@ class Run:
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
         self._optimizer = self._as_compiled(optimizer)
-        self._call(np.zeros(self.n_samples, np.uint32), self._optimizer, 0, 0)
         self.publish()
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
         return sgd.folded(optimizer) if self.sparse else optimizer
 
-    def _call(self, order: np.ndarray, optimizer: Any, begin: int, end: int) -> None:
+    def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
-        args = (net, rows, targets, order, self._batch_size, begin, end, work, optimizer, self._losses, self._hits)
+        batch_size, optimizer = self._batch_size, self._optimizer
+        return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
+
+    def _call(self, order: np.ndarray, begin: int, end: int) -> None:
+        args, work = self._arguments(order, begin, end), self._work
         if self._calls_alone > 0:
             self._calls_alone -= 1
             passes.train_epoch(*args, 0, 1)
@@ -93,7 +97,7 @@ class Run:
         n_batches, self._optimizer = len(self._losses), self._as_compiled(optimizer)
         for begin in range(0, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
-            self._call(order, self._optimizer, begin, end)
+            self._call(order, begin, end)
             bad = ~np.isfinite(self._losses[begin:end])
             if bad.any():
                 at = begin + int(np.argmax(bad))
@@ -117,13 +121,13 @@ class Run:
         return bool(np.isfinite(self._net.packed).all())
 
     def _settle(self) -> None:
-        if self.sparse:
-            passes.settle(self._net, self._rows, self._work, self._optimizer)
+        """Turn folded weights into plain ones."""
+        passes.train_epoch(*self._arguments(np.zeros(0, np.uint32), 0, 0), 0, 1)
 
     def publish(self) -> None:
         """Copy the weights into the network."""
         self._settle()
-        passes.unpack(self._net, self._network.parameters)
+        unpack(self._net.packed, self._net.layers, self._network.parameters)
 
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
@@ -145,7 +149,6 @@ class Run:
 
 def warm_up(network: Network, X: np.ndarray) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
-    network._packed()
     sparse_rows(X[:1], *network._scaling(X), network.layer_sizes[1])
 
 

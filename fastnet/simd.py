@@ -26,6 +26,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, register_model
 
 from ._jit import VECTOR_BYTES
+from .views import ViewType, first_element
 
 _INT32 = ir.IntType(32)
 _BITS = {types.float32: 32, types.float64: 64}
@@ -178,13 +179,12 @@ def _is_floats(fe_type) -> bool:
 
 @intrinsic
 def pointer(typingctx, array, offset):
-    """Pointer to element ``offset`` of a C-contiguous array."""
+    """Pointer to element ``offset`` of a C-contiguous array or of a view."""
 
     def codegen(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.gep(data, [args[1]])
+        return builder.gep(first_element(context, builder, sig.args[0], args[0]), [args[1]])
 
-    if isinstance(array, types.Array) and isinstance(offset, types.Integer):
+    if isinstance(array, types.Array | ViewType) and isinstance(offset, types.Integer):
         return types.CPointer(array.dtype)(array, types.int64), codegen
     return None
 

@@ -9,6 +9,7 @@ from runs import adam, make_targets, next_epoch, train
 
 from fastnet import Callback, DivergenceError, Network, Trainer, passes
 from fastnet.datasets import load_digits
+from fastnet.layout import unpack
 from fastnet.network import Preprocessing
 from fastnet.run import Run
 from fastnet.workspace import workspace
@@ -186,7 +187,7 @@ def test_step_by_step_equals_epochs(rng):
         batch = order[start : start + 16].astype(np.uint32)
         passes.train_step(net, steps._rows(X), targets, batch, work, optimizer)
         optimizer = next_epoch(optimizer)
-    passes.unpack(net, steps.parameters)
+    unpack(net.packed, net.layers, steps.parameters)
     np.testing.assert_array_equal(steps.parameters, epochs.parameters)
 
 

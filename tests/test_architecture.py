@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     {"_shortcuts"},
     {"_compiler"},
-    {"_jit", "exceptions", "checks", "history", "callbacks", "messages", "_parallel", "_cache_folder"},
+    {"_jit", "views", "exceptions", "checks", "history", "callbacks", "messages", "_parallel", "_cache_folder"},
     {"simd", "schedules", "idx", "raw_cache"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"},

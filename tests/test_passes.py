@@ -6,6 +6,7 @@ import reference_net
 from runs import layouts, make_targets, sgd, train
 
 from fastnet import Network, barrier, passes, plan
+from fastnet.layout import unpack
 from fastnet.network import Preprocessing
 from fastnet.workspace import workspace
 
@@ -147,7 +148,7 @@ def test_step_by_step_equals_epoch(problem):
     for k, start in enumerate(range(0, len(X), 16)):
         batch = order[start : start + 16].astype(np.uint32)
         assert passes.train_step(net, rows, targets, batch, work, optimizer) == (losses[k], hits[k])
-    passes.unpack(net, steps.parameters)
+    unpack(net.packed, net.layers, steps.parameters)
     np.testing.assert_array_equal(steps.parameters, epoch.parameters)
 
 
@@ -239,7 +240,7 @@ def test_a_bad_label_writes_nothing(problem, label):
     without = np.delete(np.arange(8), 3)
     expected = float32_network()
     _, gradients = expected.loss_and_gradients(X[without], y[without])
-    passes.unpack(net, network.parameters)
+    unpack(net.packed, net.layers, network.parameters)
     expected.parameters -= np.float32(0.1) * gradients.flat * np.float32(7 / 8)
     np.testing.assert_allclose(network.parameters, expected.parameters, rtol=1e-4, atol=1e-6)
 

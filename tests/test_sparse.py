@@ -10,6 +10,7 @@ from runs import layouts, make_targets, sgd, train
 from fastnet import Network, Trainer, passes, plan
 from fastnet import rows as user_rows
 from fastnet.kernels import sparse
+from fastnet.layout import unpack
 from fastnet.network import Preprocessing
 from fastnet.workspace import workspace
 
@@ -218,7 +219,7 @@ def test_step_by_step_equals_epoch(settings, rng):
     for start in range(0, 50, 16):
         batch = order[start : start + 16].astype(np.uint32)
         found.append(passes.train_step(net, rows, targets, batch, work, optimizer)[0])
-    passes.unpack(net, steps.parameters)
+    unpack(net.packed, net.layers, steps.parameters)
     tolerance = 0 if "momentum" in settings else 1e-5
     np.testing.assert_allclose(found, losses, rtol=tolerance)
     np.testing.assert_allclose(steps.parameters, epoch.parameters, rtol=tolerance, atol=tolerance / 10)

@@ -36,6 +36,7 @@ from ..simd import (
     lanes,
     load,
     lowest_bit,
+    muladd,
     nonzero_bits,
     pointer,
     pointer_as,
@@ -46,7 +47,6 @@ from ..simd import (
     splat,
     store,
     tile_load,
-    tile_muladd,
     tile_muladd_rows,
     tile_plus,
     tile_scale_add,
@@ -409,29 +409,21 @@ def forward_base(rows, piece, u, q, alpha, width, base):
 # -- settlement ----------------------------------------------------------------------------------------
 
 
-@core
-def _mean_product(tile, mean, n, w, out):
-    one, two, three, four, width = tile, tile, tile, tile, tile_width(tile)
-    quads = n - n % QUAD
-    for i in range(0, quads, QUAD):
-        one = tile_muladd(one, shift(mean, i), 0, shift(w, i * width))
-        two = tile_muladd(two, shift(mean, i + 1), 0, shift(w, (i + 1) * width))
-        three = tile_muladd(three, shift(mean, i + 2), 0, shift(w, (i + 2) * width))
-        four = tile_muladd(four, shift(mean, i + 3), 0, shift(w, (i + 3) * width))
-    for i in range(quads, n):
-        one = tile_muladd(one, shift(mean, i), 0, shift(w, i * width))
-    tile_store(tile_sum(tile_sum(one, two), tile_sum(three, four)), out, 0)
-
-
 @kernel
 def mean_product(mean, n, w, width, out):
     """out (width,) = mean (n,) @ w (n, width) for one panel of weights, in four sums."""
-    if width == 3 * lanes(w):
-        _mean_product(tile_zeros(w, 1, 3), mean, n, w, out)
-    elif width == 2 * lanes(w):
-        _mean_product(tile_zeros(w, 1, 2), mean, n, w, out)
-    else:
-        _mean_product(tile_zeros(w, 1, 1), mean, n, w, out)
+    quads = n - n % QUAD
+    for j in range(0, width, lanes(w)):
+        column = shift(w, j)
+        one = two = three = four = splat(w, 0.0)
+        for i in range(0, quads, QUAD):
+            one = muladd(mean[i], load(column, i * width), one)
+            two = muladd(mean[i + 1], load(column, (i + 1) * width), two)
+            three = muladd(mean[i + 2], load(column, (i + 2) * width), three)
+            four = muladd(mean[i + 3], load(column, (i + 3) * width), four)
+        for i in range(quads, n):
+            one = muladd(mean[i], load(column, i * width), one)
+        store(out, j, (one + two) + (three + four))
 
 
 @kernel
@@ -466,40 +458,31 @@ def _scatter(tile, minibatch, piece, dz, dz_step, factor, w, step):
             _add_row(line, values, columns, n, w, step)
 
 
-@core
-def _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q):
-    total, product, width = tile, tile, tile_width(tile)
-    for b in range(minibatch.n_samples):
-        line = tile_load(tile, shift(dz, b * dz_step), width)
-        total = tile_sum(total, line)
-        product = tile_plus(product, minibatch.products[b * minibatch.n_slices + piece], line)
-    tile_store(tile_plus(tile_load(tile, q, width), factor, product), q, width)
-    kept = tile_plus(tile, keep, tile_load(tile, u, width))
-    tile_store(tile_plus(kept, learning_rate, total), u, width)
-
-
-@core
-def _lazy(tile, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q):
-    factor = -learning_rate / (keep * alpha)
-    _scatter(tile, minibatch, piece, dz, dz_step, factor, w, step)
-    _fold(tile, minibatch, piece, dz, dz_step, factor, keep, learning_rate, u, q)
+@kernel
+def _fold(minibatch, piece, dz, dz_step, factor, keep, learning_rate, width, u, q):
+    for j in range(0, width, lanes(dz)):
+        total = product = splat(dz, 0.0)
+        for b in range(minibatch.n_samples):
+            line = load(dz, b * dz_step + j)
+            total = total + line
+            product = muladd(minibatch.products[b * minibatch.n_slices + piece], line, product)
+        store(q, j, muladd(factor, product, load(q, j)))
+        store(u, j, muladd(learning_rate, total, keep * load(u, j)))
 
 
 @kernel
 def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q):
     """Plain SGD on one slice of a panel of folded weights, or of a pair: v, u and q as above; ``alpha`` is the old."""
+    factor = -learning_rate / (keep * alpha)
     if width == 6 * lanes(w):
-        pair = tile_zeros(w, 2, 3)
-        _lazy(pair, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
+        _scatter(tile_zeros(w, 2, 3), minibatch, piece, dz, dz_step, factor, w, step)
     elif width == 3 * lanes(w):
-        three = tile_zeros(w, 1, 3)
-        _lazy(three, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
+        _scatter(tile_zeros(w, 1, 3), minibatch, piece, dz, dz_step, factor, w, step)
     elif width == 2 * lanes(w):
-        two = tile_zeros(w, 1, 2)
-        _lazy(two, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
+        _scatter(tile_zeros(w, 1, 2), minibatch, piece, dz, dz_step, factor, w, step)
     else:
-        one = tile_zeros(w, 1, 1)
-        _lazy(one, minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, step, u, q)
+        _scatter(tile_zeros(w, 1, 1), minibatch, piece, dz, dz_step, factor, w, step)
+    _fold(minibatch, piece, dz, dz_step, factor, keep, learning_rate, width, u, q)
 
 
 # -- gradient ------------------------------------------------------------------------------------------
