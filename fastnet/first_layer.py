@@ -6,7 +6,6 @@ same, so that weights stay in its caches. ``forward`` leaves a plane of partial 
 type when compiling, so that a fit compiles one kind only.
 """
 
-from numba.core import types
 from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
@@ -16,6 +15,7 @@ from .layers import activate_rows, apply, layer_columns, update_bias, update_pan
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
+from .views import class_of
 
 
 def load(rows, order, first, count, work, begin, end, thread):
@@ -256,12 +256,9 @@ _FOLDED = {**_WHOLE, "settle": _settle_folded, "update": _update_folded}
 
 
 def _of_kind(name, rows, optimizer=None):
-    if not isinstance(rows, types.BaseNamedTuple):
-        return None
-    if rows.instance_class is gather.Rows:
+    if class_of(rows) is gather.Rows:
         return _DENSE[name]
-    plain = isinstance(optimizer, types.BaseNamedTuple) and optimizer.instance_class is FoldedSgd
-    return (_FOLDED if plain else _WHOLE)[name]
+    return (_FOLDED if class_of(optimizer) is FoldedSgd else _WHOLE)[name]
 
 
 @overload(load, jit_options=OVERLOAD)

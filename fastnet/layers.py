@@ -5,13 +5,13 @@
 
 from typing import Any, NamedTuple
 
-from numba.core import types
 from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
 from .kernels import activations, adam, dense, sgd
 from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer, shift
+from .views import class_of
 
 # Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
 UPDATE_ROWS = 32
@@ -71,8 +71,7 @@ def _begin_any(optimizer, k, thread):
 
 @overload(begin_minibatch, jit_options=OVERLOAD)
 def _choose_begin(optimizer, k, thread):
-    is_adam = isinstance(optimizer, types.BaseNamedTuple) and optimizer.instance_class is adam.Adam
-    return _begin_adam if is_adam else _begin_any
+    return _begin_adam if class_of(optimizer) is adam.Adam else _begin_any
 
 
 def apply(optimizer, packed, offset, gradient, n, decay):
@@ -122,7 +121,7 @@ _OPTIMIZERS = {
 
 @overload(apply, jit_options=OVERLOAD)
 def _choose_optimizer(optimizer, packed, offset, gradient, n, decay):
-    return _OPTIMIZERS[optimizer.instance_class] if isinstance(optimizer, types.BaseNamedTuple) else None
+    return _OPTIMIZERS.get(class_of(optimizer))
 
 
 # -- one layer -----------------------------------------------------------------------------------------

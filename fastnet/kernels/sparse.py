@@ -57,6 +57,7 @@ from ..simd import (
     tile_zeros,
     without_lowest_bit,
 )
+from ..views import views
 from . import gather
 
 # Bytes of a block of a panel of weights. More than an L1 cache has, because the columns that no sample of a minibatch
@@ -175,7 +176,7 @@ def count_entries(rows, like, n_rows, bounds, counts):
 
     ``like`` is an array of the rows' dtype: only that is compiled.
     """
-    at = 0
+    rows, bounds, counts, at = views(rows), views(bounds), views(counts), 0
     for row in range(n_rows):
         source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
         for block in range(len(bounds) - 1):
@@ -200,6 +201,7 @@ def copy_entries(rows, like, n_rows, entries):
 
     Also fills ``products``.
     """
+    rows, entries = views(rows), views(entries)
     n_blocks, total = len(entries.bounds) - 1, 0.0
     per_slice = n_blocks // entries.n_slices
     for row in range(n_rows):
