@@ -15,7 +15,7 @@ from .datasets import _find_mnist
 from .kernels import sparse
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sgd import FoldedSgd, Sgd, folded
-from .layout import lanes, layer_table, n_parameters, padded
+from .layout import lanes, layer_table, n_parameters, padded, slice_cuts
 from .optimizers import LEARNING_RATES, NAMES
 
 MNIST_DENSITY = 0.19  # share of its pixels that are not black
@@ -167,7 +167,7 @@ def _first_layer(sizes: tuple[int, ...], density: float, dtype: np.dtype[Any], n
         return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list"
     if density > rows.MAX_DENSITY:
         return "dense", f"density {density:g} is more than {rows.MAX_DENSITY:g}"
-    blocks = len(rows._bounds(sizes[0], sizes[1], n_slices, dtype)) - 1
+    blocks = len(rows._bounds(slice_cuts(sizes[0], n_slices), sizes[1], dtype)) - 1
     entries = sizes[0] * density + sparse.QUAD / 2 * blocks  # lists are filled up to whole quads
     sample = entries * (2 + dtype.itemsize) + 4 * blocks + dtype.itemsize * n_slices
     return "sparse", (

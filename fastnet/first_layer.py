@@ -1,9 +1,9 @@
 """The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries.
 
-Its work is cut into units, a slice of the inputs times a panel of the outputs; a thread owns some units, always the
-same, so that weights stay in its caches. ``forward`` leaves a plane of partial sums for each slice, which
-``join_slices`` adds up; ``update`` updates the weights of the units. Which kind of rows is meant is decided by their
-type when compiling, so that a fit compiles one kind only.
+Its work is cut into units, a slice of the inputs times a panel of the outputs. A thread owns some units, always the
+same, so that weights stay in its caches, and of few slices, so that it reads no more of the rows than it needs.
+``forward`` leaves a plane of partial sums for each slice, which ``join_slices`` adds up; ``update`` updates the weights
+of the units. Which kind of rows is meant is decided by their type when compiling, so that a fit compiles one kind only.
 """
 
 from numba.extending import overload
@@ -18,7 +18,7 @@ from .simd import load as load_vector
 from .views import class_of
 
 
-def load(rows, order, first, count, work, begin, end, thread):
+def load(rows, net, order, first, count, work, begin, end, thread):
     """Bring samples ``order[first : first + count]`` to a thread, as far as units ``begin`` to ``end`` need them."""
     raise NotImplementedError
 
@@ -50,9 +50,18 @@ def n_slices(work):
 @core
 def _unit(net, work, unit):
     """Slice, first column and width of a unit."""
-    full = dense.panel_width(pointer(net.packed, 0))
-    column = unit // n_slices(work) * full
-    return unit % n_slices(work), column, min(full, layer_columns(net, 0) - column)
+    full, columns = dense.panel_width(pointer(net.packed, 0)), layer_columns(net, 0)
+    n_panels = -(-columns // full)
+    column = unit % n_panels * full
+    return unit // n_panels, column, min(full, columns - column)
+
+
+@core
+def _slices(net, work, begin, end):
+    """First slice and the end of those that units ``begin`` to ``end`` belong to."""
+    if begin == end:
+        return 0, 0
+    return _unit(net, work, begin)[0], _unit(net, work, end - 1)[0] + 1
 
 
 @core
@@ -102,12 +111,9 @@ def _tile(work, thread):
     return pointer(work.tiles, thread * work.tiles.shape[1] * step), step
 
 
-def _load_dense(rows, order, first, count, work, begin, end, thread):
-    tile, step = _tile(work, thread)
-    one = end - begin == 1
-    start = work.cuts[begin % n_slices(work)] if one else 0
-    stop = work.cuts[begin % n_slices(work) + 1] if one else rows.n_features
-    gather.gather_rows(rows, order, first, count, len(order), start, stop, tile, step)
+def _load_dense(rows, net, order, first, count, work, begin, end, thread):
+    (tile, step), (start, stop) = _tile(work, thread), _slices(net, work, begin, end)
+    gather.gather_rows(rows, order, first, count, len(order), work.cuts[start], work.cuts[stop], tile, step)
 
 
 def _settle_dense(rows, net, work, optimizer, minibatch, begin, end):
@@ -151,9 +157,8 @@ def _minibatch(rows, count, work, thread):
     )
 
 
-def _load_sparse(rows, order, first, count, work, begin, end, thread):
-    one, piece = end - begin == 1, begin % n_slices(work)
-    start, stop = piece if one else 0, piece + 1 if one else n_slices(work)
+def _load_sparse(rows, net, order, first, count, work, begin, end, thread):
+    start, stop = _slices(net, work, begin, end)
     sparse.load_records(rows, order, first, count, start, stop, _minibatch(rows, count, work, thread))
 
 
@@ -199,40 +204,36 @@ def _step(net):
 def _pair(net, work, unit, end):
     """Slice, first column, width and number of units: of a unit, or with the next of its slice if both are full."""
     piece, column, width = _unit(net, work, unit)
-    following = unit + n_slices(work)
-    both = following < end and _unit(net, work, following)[2] == dense.panel_width(pointer(net.packed, 0))
+    both = unit + 1 < end and column + 2 * width <= layer_columns(net, 0)
     return piece, column, 2 * width if both else width, 2 if both else 1
 
 
 def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
     base, minibatch = work_gradient(work, thread), _minibatch(rows, count, work, thread)
-    distance = max(count, sparse.PREFETCH_ROWS)
-    for start in range(begin, min(begin + n_slices(work), end)):
-        unit, position = start, first + distance
-        while unit < end:
-            alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
-            u, q = _folded(work, piece, column)
-            sparse.forward_base(rows, piece, u, q, alpha, width, base)
-            w, z = _weights(net, column), _plane(net, work, place, piece, column)
-            step, z_step = _step(net), net.layers[0, STEP]
-            ahead = sparse.ahead_of(rows, order, position, distance)
-            sparse.sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, ahead)
-            unit, position = unit + n * n_slices(work), -1
+    distance, unit = max(count, sparse.PREFETCH_ROWS), begin
+    while unit < end:
+        alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
+        u, q = _folded(work, piece, column)
+        sparse.forward_base(rows, piece, u, q, alpha, width, base)
+        w, z = _weights(net, column), _plane(net, work, place, piece, column)
+        step, z_step = _step(net), net.layers[0, STEP]
+        position = first + distance if unit == begin or column == 0 else -1  # the records of a slice are asked for once
+        ahead = sparse.ahead_of(rows, order, position, distance)
+        sparse.sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, ahead)
+        unit += n
 
 
 def _update_folded(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     minibatch, learning_rate = _minibatch(rows, count, work, thread), optimizer.learning_rate
-    keep = 1.0 - learning_rate * optimizer.weight_decay
-    for start in range(begin, min(begin + n_slices(work), end)):
-        unit = start
-        while unit < end:
-            alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
-            (u, q), w, dz = _folded(work, piece, column), _weights(net, column), shift(dout, column)
-            step, dz_step = _step(net), net.layers[0, STEP]
-            sparse.sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q)
-            for k in range(n):
-                work.tiles.alpha[unit + k * n_slices(work), 0] = alpha * keep
-            unit += n * n_slices(work)
+    keep, unit = 1.0 - learning_rate * optimizer.weight_decay, begin
+    while unit < end:
+        alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
+        (u, q), w, dz = _folded(work, piece, column), _weights(net, column), shift(dout, column)
+        step, dz_step = _step(net), net.layers[0, STEP]
+        sparse.sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q)
+        for k in range(unit, unit + n):
+            work.tiles.alpha[k, 0] = alpha * keep
+        unit += n
 
 
 def _update_whole(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
@@ -262,7 +263,7 @@ def _of_kind(name, rows, optimizer=None):
 
 
 @overload(load, jit_options=OVERLOAD)
-def _choose_load(rows, order, first, count, work, begin, end, thread):
+def _choose_load(rows, net, order, first, count, work, begin, end, thread):
     return _of_kind("load", rows)
 
 

@@ -42,9 +42,12 @@ def row_step(n: int, dtype: np.dtype[Any]) -> int:
 
 
 def slice_cuts(n_in: int, n_slices: int) -> np.ndarray:
-    """First inputs of the slices that the first layer's inputs are cut into, with the end: whole cache lines."""
+    """First inputs of the slices that the first layer's inputs are cut into, with the end: multiples of 8.
+
+    The weights of 8 inputs are whole cache lines, for any width of a panel.
+    """
     cuts = np.linspace(0, n_in, n_slices + 1).astype(np.int64)
-    cuts[1:-1] += -cuts[1:-1] % 16
+    cuts[1:-1] += -cuts[1:-1] % 8
     return cuts
 
 

@@ -185,8 +185,7 @@ def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thre
     gradient, w = work_gradient(work, thread), pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
     n_in, n_out, width = net.layers[layer, N_IN], net.layers[layer, N_OUT], dense.panel_width(x)
     wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), layer_columns(net, layer)
-    # Backwards, since the last thread has more of the first layer where units can't be cut evenly.
-    top, bottom = _share(n_in, width, n_threads - 1 - thread, n_threads)
+    top, bottom = _share(n_in, width, thread, n_threads)
     for column in range(0, columns, width):
         update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
         dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
@@ -215,7 +214,7 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
     begin, end = _units(work, thread, n_threads)
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
-    first_layer.load(rows, order, first, count, work, begin, end, thread)
+    first_layer.load(rows, net, order, first, count, work, begin, end, thread)
     first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
     _middle(net, targets, order, first, count, work, thread, n_threads)

@@ -25,7 +25,7 @@ def multiply_adds(layer_sizes: tuple[int, ...], batch_size: int) -> int:
 
 
 def slices(layer_sizes: tuple[int, ...], batch_size: int) -> int:
-    """Slices that the inputs are cut into, so that two threads can share the work of few units (or of an odd panel)."""
+    """Slices that the inputs are cut into, so that two threads have equal shares however few units there are."""
     enough = multiply_adds(layer_sizes, batch_size) >= 2 * WORTH_A_THREAD
     return 2 if enough and layer_sizes[0] >= 2 * _MIN_SLICE else 1
 
@@ -50,11 +50,13 @@ def minibatches_per_call(layer_sizes: tuple[int, ...], batch_size: int) -> int:
 def units(columns: int, width: int, n_slices: int, n_threads: int) -> np.ndarray:
     """Cut the first layer's work among threads: thread t takes units ``units[t]`` to ``units[t + 1]``.
 
-    A unit is a slice of a panel of ``width`` columns (the last may be narrower); they are numbered panel by panel.
+    A unit is a slice of a panel of ``width`` columns (the last may be narrower); they are numbered slice by slice, so
+    that two threads have a slice each, and read that part of the rows only.
     """
     widths = np.full(-(-columns // width), width)
     widths[-1] = columns - width * (len(widths) - 1)
-    ends = np.cumsum(np.repeat(widths, n_slices))
-    middles = ends - np.repeat(widths, n_slices) / 2
+    widths = np.tile(widths, n_slices)
+    ends = np.cumsum(widths)
+    middles = ends - widths / 2
     owners = (middles * n_threads / ends[-1]).astype(np.int64)
     return np.searchsorted(owners, np.arange(n_threads + 1))

@@ -55,11 +55,14 @@ def sparse_rows(
     n_slices : int
         Slices that the columns are cut into.
     """
-    n_samples, n_features = X.shape
-    rows, bounds = dense_rows(X, scale, mean), _bounds(n_features, n_out, n_slices, mean.dtype)
+    rows, (n_samples, n_features) = dense_rows(X, scale, mean), X.shape
+    if n_features > np.iinfo(np.uint16).max + 1 or not _looks_sparse(rows, X.dtype, n_samples):
+        return None
+    cuts = _cuts(X, n_slices)
+    bounds = _bounds(cuts, n_out, mean.dtype)
     n_blocks, n_records = len(bounds) - 1, n_samples * (len(bounds) - 1)
     room = MAX_BYTES - n_samples * (4 * n_blocks + mean.itemsize * n_slices)
-    if n_features > np.iinfo(np.uint16).max + 1 or room <= 0 or not _looks_sparse(rows, X.dtype, n_samples):
+    if room <= 0:
         return None
     starts, like = np.zeros(n_records + 1, np.uint32), np.empty(0, X.dtype)
     sparse.count_entries(rows, like, n_samples, bounds, starts[1:])
@@ -68,29 +71,42 @@ def sparse_rows(
     if n_entries * size > room or n_entries > MAX_DENSITY * X.size + sparse.QUAD * n_records / 2:
         return None
     records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
-    cuts = slice_cuts(n_features, n_slices)
     lines = 1 + 6 * n_entries * size // (4 * n_samples * n_slices * gather.CACHE_LINE)
     squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
     products = np.empty((n_samples, n_slices), mean.dtype)
     found = sparse.SparseRows(
-        records.ctypes.data, records, starts, products, squares, bounds, n_slices, lines, rows.mean
+        records.ctypes.data, records, starts, products, squares, cuts, bounds, n_slices, lines, rows.mean
     )
     total = sparse.copy_entries(rows, like, n_samples, found)
     return found if _mean_is_small(total / X.size, mean) else None
 
 
-def _bounds(n_features: int, n_out: int, n_slices: int, dtype: np.dtype[Any]) -> np.ndarray:
+def _cuts(X: np.ndarray, n_slices: int) -> np.ndarray:
+    """First columns of the slices, with the end: of a thousand rows each has as many entries, so that threads do."""
+    cuts = slice_cuts(X.shape[1], n_slices)
+    if n_slices > 1:
+        entries = np.cumsum(np.count_nonzero(X[:: _step(len(X))], axis=0))
+        found = np.searchsorted(entries, entries[-1] * np.arange(1, n_slices) / n_slices)
+        cuts[1:-1] = np.clip(found + -found % 8, 8, (X.shape[1] - 1) // 8 * 8)
+    return cuts
+
+
+def _bounds(cuts: np.ndarray, n_out: int, dtype: np.dtype[Any]) -> np.ndarray:
     """First columns of the blocks, with the end; each slice has equally many."""
     width = min(PANEL_VECTORS * lanes(dtype), padded(n_out, dtype))
-    cuts = slice_cuts(n_features, n_slices)
     per_slice = -(-int(np.diff(cuts).max()) * width * dtype.itemsize // sparse.BLOCK_BYTES)
     pieces = [np.linspace(start, stop, per_slice + 1).astype(np.int64)[:-1] for start, stop in pairwise(cuts)]
-    return np.append(np.concatenate(pieces), n_features)
+    return np.append(np.concatenate(pieces), cuts[-1])
+
+
+def _step(n_samples: int) -> int:
+    """Every which row is looked at, if a thousand are."""
+    return max(1, n_samples // 1000)
 
 
 def _looks_sparse(rows: gather.Rows, dtype: np.dtype[Any], n_samples: int) -> bool:
     """Whether a thousand rows are sparse: dense data, however large, are told at once."""
-    step = max(1, n_samples // 1000)
+    step = _step(n_samples)
     some = rows._replace(row_step=rows.row_step * step)
     n_rows = -(-n_samples // step)
     counts = np.zeros(n_rows, np.uint32)

@@ -57,7 +57,7 @@ def workspace(
         n_rows=n_rows,
         buffer=aligned_zeros(size, dtype),
         places=places,
-        cuts=slice_cuts(int(layers[0, N_IN]), n_slices),
+        cuts=slice_cuts(int(layers[0, N_IN]), n_slices) if rows is None else rows.cuts,
         units=shares,
         tiles=tiles,
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),

@@ -58,7 +58,7 @@ def test_lists_are_as_large_as_it_says(monkeypatch, dtype, density):
     monkeypatch.setattr(rows, "MAX_BYTES", size)
     why = fastnet.info(sizes, batch_size=64, density=density, dtype=dtype)["network"]["why"]["first_layer"]
     told = int(why.partition("some ")[2].partition(" ")[0].replace(",", ""))
-    assert told == pytest.approx(n_samples, rel=0.05)
+    assert told == pytest.approx(n_samples, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,15 @@ def test_units_are_cut_evenly(columns, n_slices, n_threads):
     assert ends[0] == 0
     assert ends[-1] == n_panels * n_slices
     assert (np.diff(ends) >= 0).all()
-    widths = np.repeat([min(24, columns - 24 * p) for p in range(n_panels)], n_slices)
+    widths = np.tile([min(24, columns - 24 * p) for p in range(n_panels)], n_slices)
     shares = [widths[start:stop].sum() for start, stop in pairwise(ends)]
     assert max(shares) <= widths.sum() / n_threads + 24
+
+
+def test_two_threads_have_a_slice_each():
+    for columns in (16, 304, 512):
+        ends = plan.units(columns, 24, 2, 2)
+        assert ends[1] - ends[0] == ends[2] - ends[1]
 
 
 def test_two_threads_share_one_panel():
@@ -35,10 +41,10 @@ def test_little_work_is_not_shared():
     assert plan.threads((64, 10, 10), 8, np.dtype(np.float32), 8) == 1
 
 
-def test_slices_begin_on_cache_lines_and_cover_all():
+def test_slices_begin_on_multiples_of_8_and_cover_all():
     for n_in in (128, 130, 784, 1000):
         cuts = slice_cuts(n_in, 2)
         assert cuts[0] == 0
         assert cuts[-1] == n_in
-        assert cuts[1] % 16 == 0
-        assert abs(2 * cuts[1] - n_in) <= 32
+        assert cuts[1] % 8 == 0
+        assert abs(2 * cuts[1] - n_in) <= 16

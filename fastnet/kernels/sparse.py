@@ -86,6 +86,7 @@ class SparseRows(NamedTuple):
     starts: Any  # (n_rows * n_blocks + 1,) uint32: entries before each record
     products: Any  # (n_rows, n_slices): s
     squares: Any  # (n_slices,) float64: m
+    cuts: Any  # (n_slices + 1,) int64: first columns of the slices
     bounds: Any  # (n_blocks + 1,) int64: first columns of the blocks
     n_slices: int
     lines: int  # cache lines of the records of a slice of a row, on average
