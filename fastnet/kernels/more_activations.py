@@ -1,0 +1,208 @@
+"""More activations, and slopes of all: derivatives from the inputs.   x, y, slope (n,)
+
+code  name         forward                              slope
+0-3   as in ``activations.py``
+4     leaky_relu   y = x where x > 0, else 0.01 x       1 where x > 0, else 0.01
+5     elu          y = x where x > 0, else exp(x) - 1   1 where x > 0, else exp(x)
+6     gelu         y = x Phi(x)                         Phi(x) + x phi(x)
+7     silu         y = x s(x)                           s(x) + x s(x) s(-x)
+8     step         y = 1 where x > 0, else 0            none: it can't be trained
+
+Phi and phi are the normal distribution and its density: gelu is the exact form, torch's default, not that with tanh.
+s is the sigmoid. gelu and silu are no functions of their outputs, so the backward pass of ``activations.py`` can't
+do them; slopes are computed with the outputs, which share their exponentials.
+
+Sources: Maas, Hannun, Ng, "Rectifier Nonlinearities Improve Neural Network Acoustic Models", 2013 (leaky_relu);
+Clevert, Unterthiner, Hochreiter, 2016 (elu); Hendrycks, Gimpel, 2016 (gelu); Elfwing, Uchibe, Doya, 2018 (silu).
+
+How exact they are: ``tests/test_kernels_more_activations.py`` measures it on all float32 numbers of an odd stride
+and on float64 numbers. Outputs have relative errors of at most 2**-21 (float32) and 2**-50 (float64) wherever they
+are normal numbers; slopes have the same errors relative to the sum of the sizes of their two terms.
+"""
+
+import math
+
+import numpy as np
+
+from .._jit import core, entry, kernel
+from ..simd import (
+    absolute,
+    lanes,
+    load,
+    load_first,
+    muladd,
+    pointer,
+    pointer_to,
+    polynomial,
+    select,
+    splat,
+    store,
+    store_first,
+)
+from . import activations
+from .elementary import EXP_DOUBLE, EXP_SINGLE, exp_core
+
+LEAKY_RELU, ELU, GELU, SILU, STEP = 4, 5, 6, 7, 8
+CODES = {**activations.CODES, "leaky_relu": LEAKY_RELU, "elu": ELU, "gelu": GELU, "silu": SILU, "step": STEP}
+LEAK = 0.01
+
+# (a + 4) exp(a**2 / 2) Phi(-a) at t = (a - 4) / (a + 4), 0 <= a <= 38, with relative errors of 2**-25.6 and 2**-54.9:
+# minimax polynomials from tests/derive_polynomials.py, highest power first.
+TAIL_SINGLE = (
+    1.0996104e-05, -3.051835e-05, -0.00020632928, 0.00018650603, 0.001622314, -0.0035146705, -0.007539309,
+    0.06040611, -0.18652195, 0.3871365, -0.6078966, 0.75528514,
+)  # fmt: skip
+TAIL_DOUBLE = (
+    -1.7570559694298626e-10, -2.110813846118102e-09, -3.853085546558877e-09, 6.5375188637175026e-09,
+    2.60443335990338e-08, 6.810648519551529e-09, -9.66993031791664e-08, -1.5005829868921793e-07,
+    2.826918551079242e-07, 1.0194008279438044e-06, -6.361783516045121e-07, -5.919641801450369e-06,
+    7.191499609487265e-07, 3.5144625917871164e-05, -1.9088726100837843e-06, -0.00023109493613943362,
+    0.00013334440762123687, 0.001630818458436769, -0.0034796923760494463, -0.007540188966781833,
+    0.0603965748913415, -0.1865218579596571, 0.38713740074220715, -0.6078966419718921, 0.7552851304157515,
+)  # fmt: skip
+_PER_ROOT_2_PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+def forward_reference(code, x):
+    """NumPy twin of ``forward``."""
+    if code == LEAKY_RELU:
+        return np.where(x > 0, x, LEAK * x)
+    if code == ELU:
+        return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    if code == GELU:
+        return x * _normal_reference(x)
+    if code == SILU:
+        return x * activations.activation_reference(activations.SIGMOID, x)
+    return np.where(x > 0, 1, 0).astype(x.dtype) if code == STEP else activations.activation_reference(code, x)
+
+
+def slope_reference(code, x):
+    """NumPy twin of the slopes that ``forward_with_slope`` gives."""
+    if code in (LEAKY_RELU, ELU):
+        return np.where(x > 0, 1, LEAK if code == LEAKY_RELU else np.exp(np.minimum(x, 0)))
+    if code == GELU:
+        return _normal_reference(x) + x * np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    if code == SILU:
+        s = activations.activation_reference(activations.SIGMOID, x)
+        return s + x * s * activations.activation_reference(activations.SIGMOID, -x)
+    y = activations.activation_reference(code, x)
+    return activations.activation_backward_reference(code, y, np.ones_like(y))
+
+
+def _normal_reference(x):
+    return np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2, otypes=[np.float64])(x)
+
+
+# -- one vector: output and slope ----------------------------------------------------------------------
+
+
+@core
+def _leaky_relu(x):
+    return select(x > 0.0, x, x * LEAK), select(x > 0.0, splat(x, 1.0), LEAK)
+
+
+@core
+def _elu(x):
+    """exp(x) - 1 loses digits near 0; there it is x + x**2 EXP(x), the polynomial of ``elementary.py``."""
+    below = select(x > 0.0, 0.0, x)
+    e = exp_core(below)
+    small = muladd(below * below, polynomial(below, EXP_SINGLE, EXP_DOUBLE), below)
+    return select(x > 0.0, x, select(below > -0.34, small, e - 1.0)), select(x > 0.0, 1.0, e)
+
+
+@core
+def _gelu(x):
+    """Phi(-abs(x)) is the density times a polynomial over (abs(x) + 4); nothing cancels.
+
+    The rounding of x**2 would be multiplied by x**2 / 2 in its exponential: what a fused multiply-add finds of it is
+    put back.
+    """
+    a = absolute(x)
+    half = a * -0.5
+    square = half * a
+    e = exp_core(square)
+    e = muladd(e, muladd(half, a, -square), e)
+    r = 1.0 / (a + 4.0)
+    tail = e * (polynomial(muladd(r, -8.0, 1.0), TAIL_SINGLE, TAIL_DOUBLE) * r)
+    normal = select(x < 0.0, tail, 1.0 - tail)
+    return x * normal, muladd(x * _PER_ROOT_2_PI, e, normal)
+
+
+@core
+def _silu(x):
+    e = exp_core(-absolute(x))
+    likely = 1.0 / (e + 1.0)
+    unlikely = e * likely
+    s = select(x < 0.0, unlikely, likely)
+    return x * s, muladd(x, likely * unlikely, s)
+
+
+@core
+def _step(x):
+    return select(x > 0.0, 1.0, select(x <= 0.0, 0.0, x))  # NaN stays NaN
+
+
+@core
+def with_slope(code, x):
+    """Output and slope of one vector."""
+    if code == LEAKY_RELU:
+        return _leaky_relu(x)
+    if code == ELU:
+        return _elu(x)
+    if code == GELU:
+        return _gelu(x)
+    if code == SILU:
+        return _silu(x)
+    y = activations.activate(code, x)
+    return y, activations.activate_backward(code, y, splat(x, 1.0))
+
+
+@core
+def activate(code, x):
+    """Output of one vector."""
+    return _step(x) if code == STEP else with_slope(code, x)[0]
+
+
+# -- rows ----------------------------------------------------------------------------------------------
+
+
+@kernel
+def forward(code, x, y, n):
+    """y = activation(x) for ``n`` elements; may be in place."""
+    whole = n - n % lanes(x)
+    for i in range(0, whole, lanes(x)):
+        store(y, i, activate(code, load(x, i)))
+    if whole < n:
+        store_first(y, whole, activate(code, load_first(x, whole, n - whole, 0.0)), n - whole)
+
+
+@kernel
+def forward_with_slope(code, x, y, slope, n):
+    """y = activation(x) and slope = activation'(x) for ``n`` elements; y may be x."""
+    whole = n - n % lanes(x)
+    for i in range(0, whole, lanes(x)):
+        value, derivative = with_slope(code, load(x, i))
+        store(y, i, value)
+        store(slope, i, derivative)
+    if whole < n:
+        rest = n - whole
+        value, derivative = with_slope(code, load_first(x, whole, rest, 0.0))
+        store_first(y, whole, value, rest)
+        store_first(slope, whole, derivative, rest)
+
+
+@kernel
+def multiply(dy, slope, n):
+    """dy = dy * slope for ``n`` elements, whole vectors: the gradient of the inputs from that of the outputs."""
+    for i in range(0, n, lanes(dy)):
+        store(dy, i, load(dy, i) * load(slope, i))
+
+
+@entry
+def more_activation_arrays(code, x, y, slope):
+    """y (n,) = activation of x (n,), given by its address, and slope (n,) its derivative, unless it is empty."""
+    source = pointer_to(x, y.dtype.type)
+    if slope.size == 0:
+        forward(code, source, pointer(y, 0), y.size)
+    else:
+        forward_with_slope(code, source, pointer(y, 0), pointer(slope, 0), y.size)
