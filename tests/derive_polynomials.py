@@ -30,9 +30,9 @@ def tanh_rest(w):
 
 
 def normal_tail(t):
-    """Return (a + 4) * exp(a**2 / 2) * Phi(-a) at t = (a - 4) / (a + 4), Phi being the normal distribution."""
-    a = 4 * (1 + t) / (1 - t)
-    return (a + 4) * mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
+    """Return (a + 2) * exp(a**2 / 2) * Phi(-a) at t = (a - 2) / (a + 2), Phi being the normal distribution."""
+    a = 2 * (1 + t) / (1 - t)
+    return (a + 2) * mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
 
 
 # name: function, interval, weight that turns its error into a relative error of the result
@@ -42,9 +42,9 @@ TARGETS = {
     "EXP": (exp_rest, -EDGE, EDGE, lambda r: r * r / mp.exp(r)),
     "TANH": (tanh_rest, mpf(0), mpf(0.625) ** 2, lambda w: mp.sqrt(w) * w / mp.tanh(mp.sqrt(w))),
     "LOG": (atanh_rest, mpf(0), (SLOPE / (2 + SLOPE)) ** 2 * (1 + mpf(2) ** -10), lambda w: w / 2),
-    "TAIL": (normal_tail, mpf(-1), mpf(17) / 21, lambda t: 1 / normal_tail(t)),  # a from 0 to 38
+    "TAIL": (normal_tail, mpf(-1), mpf(9) / 10, lambda t: 1 / normal_tail(t)),  # a from 0 to 38
 }
-DEGREES = {"EXP": (4, 9), "TANH": (4, 10), "LOG": (2, 6), "TAIL": (11, 24)}  # float32, float64
+DEGREES = {"EXP": (4, 9), "TANH": (4, 10), "LOG": (2, 6), "TAIL": (11, 27)}  # float32, float64
 
 
 def minimax(values, weights, degree, grid):

@@ -6,7 +6,7 @@ code  name         forward                              slope
 5     elu          y = x where x > 0, else exp(x) - 1   1 where x > 0, else exp(x)
 6     gelu         y = x Phi(x)                         Phi(x) + x phi(x)
 7     silu         y = x s(x)                           s(x) + x s(x) s(-x)
-8     step         y = 1 where x > 0, else 0            none: it can't be trained
+8     step         y = 1 where x > 0, else 0            0: it can't be trained
 
 Phi and phi are the normal distribution and its density: gelu is the exact form, torch's default, not that with tanh.
 s is the sigmoid. gelu and silu are no functions of their outputs, so the backward pass of ``activations.py`` can't
@@ -46,19 +46,20 @@ LEAKY_RELU, ELU, GELU, SILU, STEP = 4, 5, 6, 7, 8
 CODES = {**activations.CODES, "leaky_relu": LEAKY_RELU, "elu": ELU, "gelu": GELU, "silu": SILU, "step": STEP}
 LEAK = 0.01
 
-# (a + 4) exp(a**2 / 2) Phi(-a) at t = (a - 4) / (a + 4), 0 <= a <= 38, with relative errors of 2**-25.6 and 2**-54.9:
+# (a + 2) exp(a**2 / 2) Phi(-a) at t = (a - 2) / (a + 2), 0 <= a <= 38, with relative errors of 2**-24.9 and 2**-53.5:
 # minimax polynomials from tests/derive_polynomials.py, highest power first.
 TAIL_SINGLE = (
-    1.0996104e-05, -3.051835e-05, -0.00020632928, 0.00018650603, 0.001622314, -0.0035146705, -0.007539309,
-    0.06040611, -0.18652195, 0.3871365, -0.6078966, 0.75528514,
+    -7.145476e-05, -0.00013661629, 0.00015013108, 0.0008055339, 0.00080503145, -0.0019255467, -0.0067260754,
+    -0.00047857407, 0.03671796, 0.028798422, -0.33140442, 0.672408,
 )  # fmt: skip
 TAIL_DOUBLE = (
-    -1.7570559694298626e-10, -2.110813846118102e-09, -3.853085546558877e-09, 6.5375188637175026e-09,
-    2.60443335990338e-08, 6.810648519551529e-09, -9.66993031791664e-08, -1.5005829868921793e-07,
-    2.826918551079242e-07, 1.0194008279438044e-06, -6.361783516045121e-07, -5.919641801450369e-06,
-    7.191499609487265e-07, 3.5144625917871164e-05, -1.9088726100837843e-06, -0.00023109493613943362,
-    0.00013334440762123687, 0.001630818458436769, -0.0034796923760494463, -0.007540188966781833,
-    0.0603965748913415, -0.1865218579596571, 0.38713740074220715, -0.6078966419718921, 0.7552851304157515,
+    3.04971864759635e-08, 4.7226482198319944e-08, -1.8407681753720782e-07, -3.8190783891554267e-07,
+    2.7676836705324027e-07, 1.1091230364827944e-06, 5.262653914314105e-07, -7.820618774361673e-07,
+    -1.5660153306759597e-06, -2.5155009776542507e-06, -2.7228869236804515e-06, 1.7970365204838416e-06,
+    1.2515034372756831e-05, 2.178907826546235e-05, 9.69797390585536e-06, -4.6076439653205e-05,
+    -0.00012855512877474562, -0.00011568914996373729, 0.00020699213910039692, 0.0008271985226132842,
+    0.0007851181253997495, -0.0019511241299595417, -0.006724907076869482, -0.0004695968355856295,
+    0.03671836096889869, 0.028797360345381127, -0.3314044423887809, 0.6724080048926824,
 )  # fmt: skip
 _PER_ROOT_2_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -112,18 +113,19 @@ def _elu(x):
 
 @core
 def _gelu(x):
-    """Phi(-abs(x)) is the density times a polynomial over (abs(x) + 4); nothing cancels.
+    """Phi(-abs(x)) is the density times a polynomial over (abs(x) + 2); nothing cancels.
 
     The rounding of x**2 would be multiplied by x**2 / 2 in its exponential: what a fused multiply-add finds of it is
     put back.
     """
     a = absolute(x)
+    a = select(a > 40.0, 40.0, a)  # exp(-800) is 0, too, and its square is not infinite
     half = a * -0.5
     square = half * a
     e = exp_core(square)
     e = muladd(e, muladd(half, a, -square), e)
-    r = 1.0 / (a + 4.0)
-    tail = e * (polynomial(muladd(r, -8.0, 1.0), TAIL_SINGLE, TAIL_DOUBLE) * r)
+    r = 1.0 / (a + 2.0)
+    tail = e * (polynomial(muladd(r, -4.0, 1.0), TAIL_SINGLE, TAIL_DOUBLE) * r)
     normal = select(x < 0.0, tail, 1.0 - tail)
     return x * normal, muladd(x * _PER_ROOT_2_PI, e, normal)
 
@@ -153,6 +155,8 @@ def with_slope(code, x):
         return _gelu(x)
     if code == SILU:
         return _silu(x)
+    if code == STEP:
+        return _step(x), splat(x, 0.0)
     y = activations.activate(code, x)
     return y, activations.activate_backward(code, y, splat(x, 1.0))
 
@@ -160,7 +164,7 @@ def with_slope(code, x):
 @core
 def activate(code, x):
     """Output of one vector."""
-    return _step(x) if code == STEP else with_slope(code, x)[0]
+    return with_slope(code, x)[0]
 
 
 # -- rows ----------------------------------------------------------------------------------------------

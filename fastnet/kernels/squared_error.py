@@ -73,9 +73,13 @@ def softmax_squared_error_row(z, dz, n_classes, target, scale):
         error = _softmax_error(p, j, target, rest)
         loss += reduce_add(widen(error) * widen(error)) / 2
         mean += reduce_add(widen(p) * widen(error))
+    others = splat(dz, 0.0)
     for j in range(0, n_classes, lanes(dz)):
         p = load(dz, j) * factor
-        store(dz, j, p * (_softmax_error(p, j, target, rest) - mean) * scale)
+        gradient = select(lane_index(dz) == target - j, 0.0, p * (p - mean) * scale)
+        others = others + gradient
+        store(dz, j, gradient)
+    dz[target] = -reduce_add(others)  # all sum to 0, and here e and its mean cancel
     return loss, best == target
 
 
