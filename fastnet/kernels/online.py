@@ -1,0 +1,351 @@
+"""Online learning, one sample at a time, on weights as they lie in a plain array.   x (I,), w (I, O), z, dz (O,)
+
+forward    z  = x @ w + b
+backward   dx = w @ dz
+update     g  = outer(x, dz) + wd * w      v = m * v - lr * g      w += v        (for biases I = 1, x = 1 and wd = 0)
+
+Rows of w follow each other without padding. If O is not a whole number of vectors, the last vector of a row overlaps
+the one before; only rows narrower than a vector are masked, because masked stores are slow (12 cycles on Zen 3).
+
+A block of samples in the first layer
+  Its inputs are known beforehand, so w is read and written once a block instead of twice a sample. As w changes
+  by outer products only, x_k sees, with u the velocity before the block,
+
+    w_k = p_k w_0 + q_k u_0 + sum_{j<k} r_{k-j} outer(x_j, dz_j)
+    u_k = s_k w_0 + t_k u_0 + sum_{j<k} h_{k-j} outer(x_j, dz_j)
+
+    x_k @ w_k = p_k (x_k @ w_0) + q_k (x_k @ u_0) + sum_{j<k} r_{k-j} (x_k . x_j) dz_j
+
+  The products with w_0 and u_0 and the sum at the end of the block are products of matrices, and the products
+  x_k . x_j cost O(count) a sample more. All six coefficients follow from u' = m u - lr wd w, w' = w + u'. This is
+  the same learning in another order of additions: no sample sees other weights than it would see one by one.
+  784-10-10, float64, Zen 3: 1.1 us a sample instead of 3.0.
+"""
+
+import numpy as np
+from numba import float64
+
+from .._jit import core, kernel
+from ..simd import (
+    lane_index,
+    lanes,
+    load,
+    load_first,
+    muladd,
+    reduce_add,
+    select,
+    shift,
+    splat,
+    store,
+    store_first,
+    tile_load,
+    tile_muladd,
+    tile_muladd_rows,
+    tile_plus,
+    tile_store,
+    tile_sum,
+    tile_zeros,
+)
+from .dense import TILE_ROWS, panel, panel_width
+from .softmax import log1p, row_exp, row_max
+
+# Rows of the table of coefficients.
+P, Q, R, S, T, H = range(6)
+
+
+# -- references ----------------------------------------------------------------------------------------
+
+
+def online_update_reference(w, v, x, dz, learning_rate, weight_decay, momentum):
+    """NumPy twin of ``row_update``: new w, new v and the gradient."""
+    g = np.outer(x, dz) + weight_decay * w
+    v = momentum * v - learning_rate * g
+    return w + v, v, g
+
+
+def softmax_sample_reference(z, target):
+    """NumPy twin of ``softmax_sample``: probabilities, their gradient and the loss."""
+    p = np.exp(z - z.max())
+    p /= p.sum()
+    dz = p.copy()
+    dz[target] -= 1
+    return p, dz, -np.log(p[target])
+
+
+def block_reference(w, v, x, dz, learning_rate, weight_decay, momentum):
+    """NumPy twin of a block: what each x (count, I) gives with the weights of its turn, and the last w and v."""
+    seen = np.empty_like(dz)
+    for k, (row, d) in enumerate(zip(x, dz, strict=True)):
+        seen[k] = row @ w
+        w, v, _ = online_update_reference(w, v, row, d, learning_rate, weight_decay, momentum)
+    return seen, w, v
+
+
+# -- forward -------------------------------------------------------------------------------------------
+
+
+@core
+def _panel_forward(tile, x, w, step, n_in, z):
+    """z = x @ w for as many columns as ``tile`` (one row) has; four sums at a time hide the latency of each."""
+    a, b, c, d = tile, tile, tile, tile
+    whole = n_in - n_in % 4
+    for i in range(0, whole, 4):
+        a = tile_muladd_rows(a, shift(x, i), shift(w, i * step), step)
+        b = tile_muladd_rows(b, shift(x, i + 1), shift(w, (i + 1) * step), step)
+        c = tile_muladd_rows(c, shift(x, i + 2), shift(w, (i + 2) * step), step)
+        d = tile_muladd_rows(d, shift(x, i + 3), shift(w, (i + 3) * step), step)
+    for i in range(whole, n_in):
+        a = tile_muladd_rows(a, shift(x, i), shift(w, i * step), step)
+    tile_store(tile_sum(tile_sum(a, b), tile_sum(c, d)), z, step)
+
+
+@core
+def _narrow_forward(x, w, n_in, n_out, z):
+    """z = x @ w for rows narrower than a vector: whole vectors would read beyond the last row."""
+    total = splat(w, 0.0)
+    for i in range(n_in):
+        total = muladd(x[i], load_first(w, i * n_out, n_out, 0.0), total)
+    store(z, 0, total)
+
+
+@kernel
+def row_forward(x, w, b, z, n_in, n_out):
+    """z (O padded,) = x (I,) @ w (I, O) + b (O,); the padding of ``z`` is left alone or becomes zero."""
+    width, three = lanes(w), panel_width(w)
+    if n_out < width:
+        _narrow_forward(x, w, n_in, n_out, z)
+    else:
+        whole = n_out - n_out % width
+        wide = whole - whole % three
+        for j in range(0, wide, three):
+            _panel_forward(tile_zeros(w, 1, 3), x, shift(w, j), n_out, n_in, shift(z, j))
+        if whole - wide == 2 * width:
+            _panel_forward(tile_zeros(w, 1, 2), x, shift(w, wide), n_out, n_in, shift(z, wide))
+        elif whole - wide == width:
+            _panel_forward(tile_zeros(w, 1, 1), x, shift(w, wide), n_out, n_in, shift(z, wide))
+        if whole < n_out:
+            last = n_out - width
+            _panel_forward(tile_zeros(w, 1, 1), x, shift(w, last), n_out, n_in, shift(z, last))
+    for j in range(n_out):
+        z[j] += b[j]
+
+
+@kernel
+def all_finite(z, n):
+    """Whether ``n`` numbers are all finite."""
+    for j in range(n):
+        if not z[j] - z[j] == 0:
+            return False
+    return True
+
+
+@kernel
+def softmax_sample(z, p, dz, n_classes, target):
+    """p = softmax(z) and dz = p - onehot(target), all padded; returns the loss. ``p`` may be ``z``.
+
+    The loss comes from the logits and is never clipped. A target outside [0, C) gives NaN and reads nothing.
+    """
+    if not 0 <= target < n_classes:
+        return np.nan
+    top, best = row_max(z, n_classes)
+    difference = float64(z[target]) - float64(top)
+    rest, _ = row_exp(z, p, n_classes, top, best, best)
+    scale = 1 / (1 + rest)
+    for j in range(0, n_classes, lanes(z)):
+        probability = load(p, j) * scale
+        store(p, j, probability)
+        store(dz, j, select(lane_index(z) == target - j, probability - 1.0, probability))
+    return log1p(z, rest) - difference
+
+
+# -- backward ------------------------------------------------------------------------------------------
+
+
+@core
+def _load_some(start, index, count):
+    """Vector of which only the first ``count`` lanes are read, 0 in the others."""
+    return load(start, index) if count >= lanes(start) else load_first(start, index, count, 0.0)
+
+
+@core
+def _store_some(start, index, value, count):
+    if count >= lanes(start):
+        store(start, index, value)
+    else:
+        store_first(start, index, value, count)
+
+
+@core
+def _dot(w, dz, n):
+    """w . dz for a row of ``n`` weights; ``dz`` is padded with anything finite."""
+    whole = n - n % lanes(w)
+    total = splat(w, 0.0)
+    for j in range(0, whole, lanes(w)):
+        total = muladd(load(w, j), load(dz, j), total)
+    if whole < n:
+        total = muladd(load_first(w, whole, n - whole, 0.0), load(dz, whole), total)
+    return reduce_add(total)
+
+
+@kernel
+def row_backward(w, dz, dx, n_in, n_out):
+    """dx (I,) = w (I, O) @ dz (O padded,)."""
+    for i in range(n_in):
+        dx[i] = _dot(shift(w, i * n_out), dz, n_out)
+
+
+# -- update --------------------------------------------------------------------------------------------
+
+
+@core
+def _moved(w, v, g, learning_rate, momentum):
+    """New weights and velocity of one vector; without momentum there is no velocity to read."""
+    if momentum == 0.0:
+        return muladd(-learning_rate, g, w), v
+    v = muladd(momentum, v, -learning_rate * g)
+    return w + v, v
+
+
+@core
+def _keep(w, v, gradient, at, new_w, new_v, g, momentum, keep, count):
+    """Store what has become of one vector: the velocity with momentum only, the gradient if it is to be kept."""
+    _store_some(w, at, new_w, count)
+    if keep:
+        _store_some(gradient, at, g, count)
+    if momentum != 0.0:
+        _store_some(v, at, new_v, count)
+
+
+@core
+def _update_row(w, v, gradient, x, dz, n_out, learning_rate, weight_decay, momentum, keep):
+    """Update one row. Its last vector is computed first, before the one that it overlaps is written."""
+    count = min(n_out, lanes(w))
+    last = n_out - count
+    old_w = _load_some(w, last, count)
+    old_v = _load_some(v, last, count) if momentum != 0.0 else old_w
+    last_g = muladd(weight_decay, old_w, x * load(dz, last))
+    last_w, last_v = _moved(old_w, old_v, last_g, learning_rate, momentum)
+    for j in range(0, last, lanes(w)):
+        old_w = load(w, j)
+        old_v = load(v, j) if momentum != 0.0 else old_w
+        g = muladd(weight_decay, old_w, x * load(dz, j))
+        new_w, new_v = _moved(old_w, old_v, g, learning_rate, momentum)
+        _keep(w, v, gradient, j, new_w, new_v, g, momentum, keep, lanes(w))
+    _keep(w, v, gradient, last, last_w, last_v, last_g, momentum, keep, count)
+
+
+@kernel
+def row_update(w, v, gradient, x, dz, n_in, n_out, learning_rate, weight_decay, momentum, keep):
+    """One step of w (I, O) and v (I, O); writes the gradient (I, O) if ``keep``. ``dz`` is padded.
+
+    With a momentum of 0 ``v`` is neither read nor written: it may point anywhere.
+    """
+    for i in range(n_in):
+        at = i * n_out
+        row, change, kept = shift(w, at), shift(v, at), shift(gradient, at)
+        _update_row(row, change, kept, x[i], dz, n_out, learning_rate, weight_decay, momentum, keep)
+
+
+# -- blocks of samples ---------------------------------------------------------------------------------
+
+
+@kernel
+def coefficients(table, step, count, learning_rate, weight_decay, momentum):
+    """Rows p, q, r, s, t, h of ``table`` (6, count + 1), ``step`` apart; entry k belongs to k samples."""
+    decay = learning_rate * weight_decay
+    for w_row, u_row, w, u in ((P, S, 1.0, 0.0), (Q, T, 0.0, 1.0), (R, H, 0.0, 0.0)):
+        for k in range(count + 1):
+            table[w_row * step + k], table[u_row * step + k] = w, u
+            impulse = learning_rate if w_row == R and k == 0 else 0.0
+            u = momentum * u - decay * w - impulse
+            w = w + u
+
+
+@core
+def _products(x, x_step, k, j, n, out, step):
+    """Products of rows k, k + 1 with rows j to j + 3: eight sums hide the latency of each."""
+    left, right = shift(x, k * x_step), shift(x, j * x_step)
+    a0, a1, a2, a3 = splat(x, 0.0), splat(x, 0.0), splat(x, 0.0), splat(x, 0.0)
+    b0, b1, b2, b3 = splat(x, 0.0), splat(x, 0.0), splat(x, 0.0), splat(x, 0.0)
+    for i in range(0, n, lanes(x)):
+        a, b = load(left, i), load(left, x_step + i)
+        c0, c1 = load(right, i), load(right, x_step + i)
+        c2, c3 = load(right, 2 * x_step + i), load(right, 3 * x_step + i)
+        a0, a1, a2, a3 = muladd(a, c0, a0), muladd(a, c1, a1), muladd(a, c2, a2), muladd(a, c3, a3)
+        b0, b1, b2, b3 = muladd(b, c0, b0), muladd(b, c1, b1), muladd(b, c2, b2), muladd(b, c3, b3)
+    to, below = shift(out, k * step + j), shift(out, (k + 1) * step + j)
+    to[0], to[1], to[2], to[3] = reduce_add(a0), reduce_add(a1), reduce_add(a2), reduce_add(a3)
+    below[0], below[1], below[2], below[3] = reduce_add(b0), reduce_add(b1), reduce_add(b2), reduce_add(b3)
+
+
+@kernel
+def inner_products(x, x_step, n, count, out, step):
+    """out[k, j] = x_k . x_j for j < k < count; ``x`` has room for ``count`` rounded up to 4 rows, ``n`` is padded.
+
+    Other entries of ``out`` (as many rows and columns) may be written, too.
+    """
+    for k in range(0, count, 2):
+        for j in range(0, k + 1, 4):
+            _products(x, x_step, k, j, n, out, step)
+
+
+@kernel
+def block_sample(k, products, q_products, inner, dz, columns, table, step, z):
+    """z (O,) = x_k @ w_k from the products with w_0 and u_0 and from the earlier dz (k, O), all padded."""
+    for j in range(0, columns, lanes(z)):
+        total = table[P * step + k] * load(products, j)
+        if table[Q * step + k] != 0.0:
+            total = muladd(table[Q * step + k], load(q_products, j), total)
+        for i in range(k):
+            total = muladd(table[R * step + k - i] * inner[i], load(dz, i * columns + j), total)
+        store(z, j, total)
+
+
+@core
+def _update_tiles(tile, x, x_step, start, stop, rows, dz, dz_step, count, out, wide, p, w, q, u):
+    """Rows ``start`` to ``stop`` of one panel, as many at a time as ``tile`` has."""
+    for i in range(start, stop, rows):
+        total = tile
+        for k in range(count):
+            total = tile_muladd(total, shift(x, k * x_step + i), 1, shift(dz, k * dz_step))
+        total = tile_plus(total, p, tile_load(tile, shift(w, i * wide), wide))
+        if q != 0.0:
+            total = tile_plus(total, q, tile_load(tile, shift(u, i * wide), wide))
+        tile_store(total, shift(out, i * wide), wide)
+
+
+@core
+def _update_panel(tile, row_tile, x, x_step, n_in, dz, dz_step, count, out, wide, p, w, q, u):
+    whole = n_in - n_in % TILE_ROWS
+    _update_tiles(tile, x, x_step, 0, whole, TILE_ROWS, dz, dz_step, count, out, wide, p, w, q, u)
+    _update_tiles(row_tile, x, x_step, whole, n_in, 1, dz, dz_step, count, out, wide, p, w, q, u)
+
+
+@kernel
+def block_update(x, x_step, n_in, dz, columns, count, out, p, w, q, u):
+    """out (I, O) = p w + q u + x.T @ dz with x (count, I) and dz (count, O); out, w, u are packed.
+
+    ``out`` may be ``w``; without q ``u`` is not read.
+    """
+    width = panel_width(w)
+    for j in range(0, columns, width):
+        wide, d = min(width, columns - j), shift(dz, j)
+        to, a, b = panel(out, n_in, j), panel(w, n_in, j), panel(u, n_in, j)
+        if wide == 3 * lanes(w):
+            tile3, row3 = tile_zeros(w, TILE_ROWS, 3), tile_zeros(w, 1, 3)
+            _update_panel(tile3, row3, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
+        elif wide == 2 * lanes(w):
+            tile2, row2 = tile_zeros(w, TILE_ROWS, 2), tile_zeros(w, 1, 2)
+            _update_panel(tile2, row2, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
+        else:
+            tile1, row1 = tile_zeros(w, TILE_ROWS, 1), tile_zeros(w, 1, 1)
+            _update_panel(tile1, row1, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
+
+
+@kernel
+def scale_rows(dz, factors, step, count, columns, out):
+    """out_k = dz_k * factors[count - k] for ``count`` rows: what the sums at a block's end take."""
+    for k in range(count):
+        for j in range(0, columns, lanes(dz)):
+            store(out, k * columns + j, load(dz, k * columns + j) * factors[step + count - k])
+
