@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import activations, dense, gather, online
-from .simd import pointer, pointer_to
+from .simd import lanes, pointer, pointer_to, prefetch
 
 # Columns of the table: one row of int64 a layer, in front of them one row for the input (its size and OUTPUT).
 # All but the size are addresses. OUTPUT and SENSITIVITY (both padded) belong to the sample under way, the last two to
@@ -21,11 +21,14 @@ SIZE, WEIGHTS, BIAS, GRADIENT, CHANGE, BIAS_CHANGE, OUTPUT, SENSITIVITY, LAST_OU
 
 
 class Block(NamedTuple):
-    """Room for a block of K samples; the first layer's O units are padded to ``columns``."""
+    """Room for a block of K samples, 4 or more; the first layer's O units are padded to ``columns``.
+
+    Weights are transposed: lanes run along the inputs, since these are many and whole vectors of 10 units are 12.
+    """
 
     tile: Any  # (K, row_step) inputs
-    packed: Any  # (n_in * columns,) weights of the first layer
-    change: Any  # (n_in * columns,) their last change, or empty without momentum
+    weights: Any  # (O or O + 1, row_step) of the first layer
+    change: Any  # their last change, or of no rows without momentum
     spare: Any  # the same
     products: Any  # (K, columns)
     change_products: Any  # (K, columns)
@@ -128,24 +131,46 @@ def train_sample(table, one, target, learning_rate, weight_decay, momentum):
 # -- an epoch ------------------------------------------------------------------------------------------
 
 
+@core
+def _ahead(rows, row, n_rows):
+    """Ask for a row of the next block: 6 KB a sample are on their way while this block is learned."""
+    if row < n_rows and rows.column_step > 0:
+        start = pointer_to(rows.address + row * rows.row_step, np.uint8)
+        for line in range(0, rows.n_features * rows.column_step, gather.CACHE_LINE):
+            prefetch(start, line)
+
+
+@core
+def _inputs(block, rows, order, first, count, n_in):
+    """Where a block's inputs lie, and how far apart: the user's own rows if they are as compiled code wants them."""
+    x, size = pointer(block.tile, 0), len(block.tile)
+    fits = rows.code == gather.FLOAT64 and rows.column_step == 8 and rows.row_step % 8 == 0
+    if fits and count == size and n_in % lanes(x) == 0:
+        return pointer_to(rows.address + first * rows.row_step, np.float64), rows.row_step // 8
+    gather.gather_rows(rows, order, first, count, len(order), 0, n_in, x, block.tile.shape[1])
+    return x, block.tile.shape[1]
+
+
 @kernel
-def _block_products(block, w, v, n_in, columns, count, momentum):
+def _block_products(block, x, x_step, n, v, columns, count, momentum):
     """Products of a block's inputs with the first layer's weights, their change, and each other."""
-    x, step, size = pointer(block.tile, 0), block.tile.shape[1], len(block.tile)
-    dense.packed_product(x, step, w, n_in, pointer(block.products, 0), columns, count, 0, columns, columns, False)
+    units, step, size = block.weights.shape[0], block.weights.shape[1], len(block.tile)
+    out, w = pointer(block.products, 0), pointer(block.weights, 0)
+    online.block_products(x, x_step, n, count, w, step, units, out, columns)
     if momentum != 0.0:
-        to = pointer(block.change_products, 0)
-        dense.packed_product(x, step, v, n_in, to, columns, count, 0, columns, columns, False)
-    online.inner_products(x, step, dense.padded(n_in, x), count, pointer(block.inner, 0), size)
+        out = pointer(block.change_products, 0)
+        online.block_products(x, x_step, n, count, v, step, units, out, columns)
+    online.inner_products(x, x_step, n, count, pointer(block.inner, 0), size)
 
 
 @kernel
-def _block_samples(table, block, labels, first, count, columns, one, learning_rate, weight_decay, momentum):
+def _block_samples(table, rows, block, labels, first, count, columns, one, learning_rate, weight_decay, momentum):
     """Learn a block sample by sample, but for the first layer's weights; returns losses and samples that went well."""
     losses, factors, size = 0.0, pointer(block.factors, 0), len(block.tile)
     z, delta, n_out = _at(table, 1, OUTPUT), _at(table, 1, SENSITIVITY), table[1, SIZE]
     bias = _at(table, 1, BIAS)
     for k in range(count):
+        _ahead(rows, first + size + k, len(labels))
         products, more = pointer(block.products, k * columns), pointer(block.change_products, k * columns)
         dz, inner = pointer(block.dz, 0), pointer(block.inner, k * size)
         online.block_sample(k, products, more, inner, dz, columns, factors, size + 1, z)
@@ -163,46 +188,47 @@ def _block_samples(table, block, labels, first, count, columns, one, learning_ra
 
 
 @kernel
-def _block_update(block, w, v, spare, n_in, columns, count, momentum):
+def _block_update(block, x, x_step, n, v, spare, columns, count, momentum):
     """Weights of the first layer after a block; with momentum their change goes to ``spare``."""
-    x, x_step, factors, step = pointer(block.tile, 0), block.tile.shape[1], block.factors, len(block.tile) + 1
+    units, w_step, factors, step = block.weights.shape[0], block.weights.shape[1], block.factors, len(block.tile) + 1
     dz, scaled, table = pointer(block.dz, 0), pointer(block.scaled, 0), pointer(block.factors, 0)
+    w = pointer(block.weights, 0)
     if momentum != 0.0:
         online.scale_rows(dz, table, online.H * step, count, columns, scaled)
         s, t = factors[online.S, count], factors[online.T, count]
-        online.block_update(x, x_step, n_in, scaled, columns, count, spare, s, w, t, v)
+        online.block_update(x, x_step, n, scaled, columns, count, units, spare, w_step, s, w, t, v)
     online.scale_rows(dz, table, online.R * step, count, columns, scaled)
     p, q = factors[online.P, count], factors[online.Q, count]
-    online.block_update(x, x_step, n_in, scaled, columns, count, w, p, w, q, v)
+    online.block_update(x, x_step, n, scaled, columns, count, units, w, w_step, p, w, q, v)
 
 
 @kernel
 def _train_blocks(table, rows, order, labels, stop, block, one, learning_rate, weight_decay, momentum):
     """Learn the first ``stop`` rows; returns the sum of losses and how many rows went well."""
     n_in, n_out, size = table[0, SIZE], table[1, SIZE], len(block.tile)
-    w, v, spare = pointer(block.packed, 0), pointer(block.change, 0), pointer(block.spare, 0)
-    x, x_step, columns = pointer(block.tile, 0), block.tile.shape[1], dense.padded(n_out, w)
+    w, v, spare = pointer(block.weights, 0), pointer(block.change, 0), pointer(block.spare, 0)
+    w_step, columns, n = block.weights.shape[1], dense.padded(n_out, w), dense.padded(n_in, w)
     online.coefficients(pointer(block.factors, 0), size + 1, size, learning_rate, weight_decay, momentum)
-    dense.pack(_at(table, 1, WEIGHTS), n_in, n_out, w)
+    online.transpose(_at(table, 1, WEIGHTS), n_in, n_out, n_out, w, w_step)
     if momentum != 0.0:
-        dense.pack(_at(table, 1, CHANGE), n_in, n_out, v)
+        online.transpose(_at(table, 1, CHANGE), n_in, n_out, n_out, v, w_step)
     losses = 0.0
     for first in range(0, stop, size):
         count = min(size, stop - first)
-        gather.gather_rows(rows, order, first, count, stop, 0, n_in, x, x_step)
-        _block_products(block, w, v, n_in, columns, count, momentum)
-        sum_, good = _block_samples(
-            table, block, labels, first, count, columns, one, learning_rate, weight_decay, momentum
+        x, x_step = _inputs(block, rows, order, first, count, n_in)
+        _block_products(block, x, x_step, n, v, columns, count, momentum)
+        of_block, good = _block_samples(
+            table, rows, block, labels, first, count, columns, one, learning_rate, weight_decay, momentum
         )
-        losses += sum_
+        losses += of_block
         if good < count:
             return losses, first + good
-        _block_update(block, w, v, spare, n_in, columns, count, momentum)
+        _block_update(block, x, x_step, n, v, spare, columns, count, momentum)
         if momentum != 0.0:
             v, spare = spare, v
-    dense.unpack(w, n_in, n_out, _at(table, 1, WEIGHTS))
+    online.transpose(w, n_out, n_in, w_step, _at(table, 1, WEIGHTS), n_out)
     if momentum != 0.0:
-        dense.unpack(v, n_in, n_out, _at(table, 1, CHANGE))
+        online.transpose(v, n_out, n_in, w_step, _at(table, 1, CHANGE), n_out)
     return losses, stop
 
 

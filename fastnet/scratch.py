@@ -40,7 +40,7 @@ __all__ = ["HiddenLayer", "Net", "OutputLayer"]
 
 _Array = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
-_EMPTY, _ONE = np.zeros(0), np.ones(1)
+_ONE = np.ones(1)
 
 # Samples of a block, by the units of the first layer: more spare passes over the weights, and cost more products of
 # samples with each other. The numbers are measured (benches/NOTES.md).
@@ -481,15 +481,16 @@ def _train_rows(bound: _Binding, x: NDArray[Any], target: Any, settings: tuple[f
 def _block(bound: _Binding, momentum: bool) -> online.Block:
     """Room for a block of samples."""
     size = _NARROW_BLOCK if bound.layers[0].size <= _NARROW else _WIDE_BLOCK
-    step, columns = row_step(bound.n_in, _FLOAT64), padded(bound.layers[0].size, _FLOAT64)
+    n_units, step = bound.layers[0].size, row_step(bound.n_in, _FLOAT64)
+    columns, even = padded(n_units, _FLOAT64), n_units + n_units % 2
 
     def zeros(*shape: int) -> _Array:
         return aligned_zeros(int(np.prod(shape)), _FLOAT64).reshape(shape)
 
-    change = [zeros(bound.n_in * columns) if momentum else _EMPTY for _ in range(2)]
+    change = [zeros(even if momentum else 0, step) for _ in range(2)]
     return online.Block(
         tile=zeros(size, step),
-        packed=zeros(bound.n_in * columns),
+        weights=zeros(even, step),
         change=change[0],
         spare=change[1],
         products=zeros(size, columns),

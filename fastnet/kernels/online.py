@@ -44,9 +44,10 @@ from ..simd import (
     tile_plus,
     tile_store,
     tile_sum,
+    tile_width,
     tile_zeros,
 )
-from .dense import TILE_ROWS, panel, panel_width
+from .dense import panel_width
 from .softmax import log1p, row_exp, row_max
 
 # Rows of the table of coefficients.
@@ -262,31 +263,48 @@ def coefficients(table, step, count, learning_rate, weight_decay, momentum):
 
 
 @core
-def _products(x, x_step, k, j, n, out, step):
-    """Products of rows k, k + 1 with rows j to j + 3: eight sums hide the latency of each."""
-    left, right = shift(x, k * x_step), shift(x, j * x_step)
-    a0, a1, a2, a3 = splat(x, 0.0), splat(x, 0.0), splat(x, 0.0), splat(x, 0.0)
-    b0, b1, b2, b3 = splat(x, 0.0), splat(x, 0.0), splat(x, 0.0), splat(x, 0.0)
-    for i in range(0, n, lanes(x)):
-        a, b = load(left, i), load(left, x_step + i)
-        c0, c1 = load(right, i), load(right, x_step + i)
-        c2, c3 = load(right, 2 * x_step + i), load(right, 3 * x_step + i)
-        a0, a1, a2, a3 = muladd(a, c0, a0), muladd(a, c1, a1), muladd(a, c2, a2), muladd(a, c3, a3)
-        b0, b1, b2, b3 = muladd(b, c0, b0), muladd(b, c1, b1), muladd(b, c2, b2), muladd(b, c3, b3)
-    to, below = shift(out, k * step + j), shift(out, (k + 1) * step + j)
-    to[0], to[1], to[2], to[3] = reduce_add(a0), reduce_add(a1), reduce_add(a2), reduce_add(a3)
-    below[0], below[1], below[2], below[3] = reduce_add(b0), reduce_add(b1), reduce_add(b2), reduce_add(b3)
+def _dots(left, left_step, right, right_step, n, out, left_out, right_out):
+    """Products of 2 rows with 4 others, each of ``n`` padded elements: eight sums hide the latency of each.
+
+    The product of rows l and r goes to ``out[l * left_out + r * right_out]``.
+    """
+    a0, a1, a2, a3 = splat(left, 0.0), splat(left, 0.0), splat(left, 0.0), splat(left, 0.0)
+    b0, b1, b2, b3 = splat(left, 0.0), splat(left, 0.0), splat(left, 0.0), splat(left, 0.0)
+    for i in range(0, n, lanes(left)):
+        a, b = load(left, i), load(left, left_step + i)
+        c = load(right, i)
+        a0, b0 = muladd(a, c, a0), muladd(b, c, b0)
+        c = load(right, right_step + i)
+        a1, b1 = muladd(a, c, a1), muladd(b, c, b1)
+        c = load(right, 2 * right_step + i)
+        a2, b2 = muladd(a, c, a2), muladd(b, c, b2)
+        c = load(right, 3 * right_step + i)
+        a3, b3 = muladd(a, c, a3), muladd(b, c, b3)
+    below = shift(out, left_out)
+    out[0], below[0] = reduce_add(a0), reduce_add(b0)
+    out[right_out], below[right_out] = reduce_add(a1), reduce_add(b1)
+    out[2 * right_out], below[2 * right_out] = reduce_add(a2), reduce_add(b2)
+    out[3 * right_out], below[3 * right_out] = reduce_add(a3), reduce_add(b3)
 
 
 @kernel
 def inner_products(x, x_step, n, count, out, step):
-    """out[k, j] = x_k . x_j for j < k < count; ``x`` has room for ``count`` rounded up to 4 rows, ``n`` is padded.
+    """out[k, j] = x_k . x_j for j < k < count; both matrices have room for ``count`` rounded up to 4 rows.
 
-    Other entries of ``out`` (as many rows and columns) may be written, too.
+    Other entries of ``out`` may be written, too.
     """
     for k in range(0, count, 2):
         for j in range(0, k + 1, 4):
-            _products(x, x_step, k, j, n, out, step)
+            _dots(shift(x, k * x_step), x_step, shift(x, j * x_step), x_step, n, shift(out, k * step + j), step, 1)
+
+
+@kernel
+def block_products(x, x_step, n, count, wt, step, units, out, columns):
+    """out[k, o] = x_k . wt_o for ``count`` samples, rounded up to 4, and ``units`` rows of weights, an even number."""
+    for o in range(0, units, 2):
+        for k in range(0, count, 4):
+            at = shift(out, k * columns + o)
+            _dots(shift(wt, o * step), step, shift(x, k * x_step), x_step, n, at, 1, columns)
 
 
 @kernel
@@ -302,44 +320,42 @@ def block_sample(k, products, q_products, inner, dz, columns, table, step, z):
 
 
 @core
-def _update_tiles(tile, x, x_step, start, stop, rows, dz, dz_step, count, out, wide, p, w, q, u):
-    """Rows ``start`` to ``stop`` of one panel, as many at a time as ``tile`` has."""
-    for i in range(start, stop, rows):
+def _update_tiles(tile, x, x_step, start, stop, dz, columns, count, out, step, p, wt, q, ut):
+    """Vectors from ``start`` to ``stop`` of as many units as ``tile`` has rows."""
+    for i in range(start, stop, tile_width(tile)):
         total = tile
         for k in range(count):
-            total = tile_muladd(total, shift(x, k * x_step + i), 1, shift(dz, k * dz_step))
-        total = tile_plus(total, p, tile_load(tile, shift(w, i * wide), wide))
+            total = tile_muladd(total, shift(dz, k * columns), 1, shift(x, k * x_step + i))
+        total = tile_plus(total, p, tile_load(tile, shift(wt, i), step))
         if q != 0.0:
-            total = tile_plus(total, q, tile_load(tile, shift(u, i * wide), wide))
-        tile_store(total, shift(out, i * wide), wide)
-
-
-@core
-def _update_panel(tile, row_tile, x, x_step, n_in, dz, dz_step, count, out, wide, p, w, q, u):
-    whole = n_in - n_in % TILE_ROWS
-    _update_tiles(tile, x, x_step, 0, whole, TILE_ROWS, dz, dz_step, count, out, wide, p, w, q, u)
-    _update_tiles(row_tile, x, x_step, whole, n_in, 1, dz, dz_step, count, out, wide, p, w, q, u)
+            total = tile_plus(total, q, tile_load(tile, shift(ut, i), step))
+        tile_store(total, shift(out, i), step)
 
 
 @kernel
-def block_update(x, x_step, n_in, dz, columns, count, out, p, w, q, u):
-    """out (I, O) = p w + q u + x.T @ dz with x (count, I) and dz (count, O); out, w, u are packed.
+def block_update(x, x_step, n, dz, columns, count, units, out, step, p, wt, q, ut):
+    """out (O, I) = p wt + q ut + dz.T @ x with x (count, I) and dz (count, O); ``n`` is I padded, O even.
 
-    ``out`` may be ``w``; without q ``u`` is not read.
+    ``out`` may be ``wt``; without q ``ut`` is not read.
     """
-    width = panel_width(w)
-    for j in range(0, columns, width):
-        wide, d = min(width, columns - j), shift(dz, j)
-        to, a, b = panel(out, n_in, j), panel(w, n_in, j), panel(u, n_in, j)
-        if wide == 3 * lanes(w):
-            tile3, row3 = tile_zeros(w, TILE_ROWS, 3), tile_zeros(w, 1, 3)
-            _update_panel(tile3, row3, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
-        elif wide == 2 * lanes(w):
-            tile2, row2 = tile_zeros(w, TILE_ROWS, 2), tile_zeros(w, 1, 2)
-            _update_panel(tile2, row2, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
-        else:
-            tile1, row1 = tile_zeros(w, TILE_ROWS, 1), tile_zeros(w, 1, 1)
-            _update_panel(tile1, row1, x, x_step, n_in, d, columns, count, to, wide, p, a, q, b)
+    whole, fours = n - n % (3 * lanes(x)), units - units % 4
+    for o in range(0, fours, 4):
+        d, to, a, b = shift(dz, o), shift(out, o * step), shift(wt, o * step), shift(ut, o * step)
+        _update_tiles(tile_zeros(x, 4, 3), x, x_step, 0, whole, d, columns, count, to, step, p, a, q, b)
+        _update_tiles(tile_zeros(x, 4, 1), x, x_step, whole, n, d, columns, count, to, step, p, a, q, b)
+    if fours < units:
+        d, to, a, b = shift(dz, fours), shift(out, fours * step), shift(wt, fours * step), shift(ut, fours * step)
+        _update_tiles(tile_zeros(x, 2, 3), x, x_step, 0, whole, d, columns, count, to, step, p, a, q, b)
+        _update_tiles(tile_zeros(x, 2, 1), x, x_step, whole, n, d, columns, count, to, step, p, a, q, b)
+
+
+@kernel
+def transpose(w, rows, columns, w_step, out, out_step):
+    """Copy the transpose of w (rows, columns), whose rows lie ``w_step`` apart, to out (columns, rows)."""
+    for start in range(0, rows, 8):  # a cache line of the result at a time
+        for j in range(columns):
+            for i in range(start, min(start + 8, rows)):
+                out[j * out_step + i] = w[i * w_step + j]
 
 
 @kernel
