@@ -12,7 +12,7 @@ import numpy as np
 from ._jit import core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import activations, dense, gather, online
-from .simd import lanes, pointer, pointer_to, prefetch
+from .simd import lanes, pointer, pointer_to, prefetch, shift
 
 # Columns of the table: one row of int64 a layer, in front of them one row for the input (its size and OUTPUT).
 # All but the size are addresses. OUTPUT and SENSITIVITY (both padded) belong to the sample under way, the last two to
@@ -151,16 +151,28 @@ def _inputs(block, rows, order, first, count, n_in):
     return x, block.tile.shape[1]
 
 
+@core
+def _zero(matrix):
+    start = pointer(matrix, 0)
+    for i in range(matrix.size):
+        start[i] = 0.0
+
+
 @kernel
 def _block_products(block, x, x_step, n, v, columns, count, momentum):
     """Products of a block's inputs with the first layer's weights, their change, and each other."""
     units, step, size = block.weights.shape[0], block.weights.shape[1], len(block.tile)
-    out, w = pointer(block.products, 0), pointer(block.weights, 0)
-    online.block_products(x, x_step, n, count, w, step, units, out, columns)
-    if momentum != 0.0:
-        out = pointer(block.change_products, 0)
-        online.block_products(x, x_step, n, count, v, step, units, out, columns)
-    online.inner_products(x, x_step, n, count, pointer(block.inner, 0), size)
+    out, more, inner = pointer(block.products, 0), pointer(block.change_products, 0), pointer(block.inner, 0)
+    w, some = pointer(block.weights, 0), online.input_block(n, x)
+    _zero(block.products)
+    _zero(block.change_products)
+    _zero(block.inner)
+    for i in range(0, n, some):
+        part, length = shift(x, i), min(some, n - i)
+        online.weight_products(part, x_step, length, count, shift(w, i), step, units, out, columns)
+        if momentum != 0.0:
+            online.weight_products(part, x_step, length, count, shift(v, i), step, units, more, columns)
+        online.inner_products(part, x_step, length, count, inner, size)
 
 
 @kernel

@@ -44,11 +44,12 @@ from ..simd import (
     tile_plus,
     tile_store,
     tile_sum,
-    tile_width,
     tile_zeros,
 )
 from .dense import panel_width
 from .softmax import log1p, row_exp, row_max
+
+INPUT_BLOCK = 200
 
 # Rows of the table of coefficients.
 P, Q, R, S, T, H = range(6)
@@ -281,15 +282,16 @@ def _dots(left, left_step, right, right_step, n, out, left_out, right_out):
         c = load(right, 3 * right_step + i)
         a3, b3 = muladd(a, c, a3), muladd(b, c, b3)
     below = shift(out, left_out)
-    out[0], below[0] = reduce_add(a0), reduce_add(b0)
-    out[right_out], below[right_out] = reduce_add(a1), reduce_add(b1)
-    out[2 * right_out], below[2 * right_out] = reduce_add(a2), reduce_add(b2)
-    out[3 * right_out], below[3 * right_out] = reduce_add(a3), reduce_add(b3)
+    out[0], below[0] = out[0] + reduce_add(a0), below[0] + reduce_add(b0)
+    out[right_out], below[right_out] = out[right_out] + reduce_add(a1), below[right_out] + reduce_add(b1)
+    third, last = 2 * right_out, 3 * right_out
+    out[third], below[third] = out[third] + reduce_add(a2), below[third] + reduce_add(b2)
+    out[last], below[last] = out[last] + reduce_add(a3), below[last] + reduce_add(b3)
 
 
 @kernel
 def inner_products(x, x_step, n, count, out, step):
-    """out[k, j] = x_k . x_j for j < k < count; both matrices have room for ``count`` rounded up to 4 rows.
+    """out[k, j] += x_k . x_j for j < k < count; both matrices have room for ``count`` rounded up to 4 rows.
 
     Other entries of ``out`` may be written, too.
     """
@@ -299,12 +301,19 @@ def inner_products(x, x_step, n, count, out, step):
 
 
 @kernel
-def block_products(x, x_step, n, count, wt, step, units, out, columns):
-    """out[k, o] = x_k . wt_o for ``count`` samples, rounded up to 4, and ``units`` rows of weights, an even number."""
+def weight_products(x, x_step, n, count, wt, step, units, out, columns):
+    """out[k, o] += x_k . wt_o for ``count`` samples, rounded up to 4, and ``units`` rows of weights, an even number."""
     for o in range(0, units, 2):
         for k in range(0, count, 4):
             at = shift(out, k * columns + o)
             _dots(shift(wt, o * step), step, shift(x, k * x_step), x_step, n, at, 1, columns)
+
+
+@core
+def input_block(n, like):
+    """Inputs, a multiple of the lanes, that a block's products are cut into: those of 8 samples stay in the L1 cache."""
+    blocks = -(-n // INPUT_BLOCK)
+    return -(-n // (blocks * lanes(like))) * lanes(like)
 
 
 @kernel
@@ -320,16 +329,16 @@ def block_sample(k, products, q_products, inner, dz, columns, table, step, z):
 
 
 @core
-def _update_tiles(tile, x, x_step, start, stop, dz, columns, count, out, step, p, wt, q, ut):
-    """Vectors from ``start`` to ``stop`` of as many units as ``tile`` has rows."""
-    for i in range(start, stop, tile_width(tile)):
+def _update_vectors(tile, start, stop, rows, x, x_step, dz, columns, count, out, step, p, wt, q, ut):
+    """Units ``start`` to ``stop``, ``rows`` at a time, but only as many inputs as ``tile`` is wide."""
+    for o in range(start, stop, rows):
         total = tile
         for k in range(count):
-            total = tile_muladd(total, shift(dz, k * columns), 1, shift(x, k * x_step + i))
-        total = tile_plus(total, p, tile_load(tile, shift(wt, i), step))
+            total = tile_muladd(total, shift(dz, k * columns + o), 1, shift(x, k * x_step))
+        total = tile_plus(total, p, tile_load(tile, shift(wt, o * step), step))
         if q != 0.0:
-            total = tile_plus(total, q, tile_load(tile, shift(ut, i), step))
-        tile_store(total, shift(out, i), step)
+            total = tile_plus(total, q, tile_load(tile, shift(ut, o * step), step))
+        tile_store(total, shift(out, o * step), step)
 
 
 @kernel
@@ -338,15 +347,14 @@ def block_update(x, x_step, n, dz, columns, count, units, out, step, p, wt, q, u
 
     ``out`` may be ``wt``; without q ``ut`` is not read.
     """
-    whole, fours = n - n % (3 * lanes(x)), units - units % 4
-    for o in range(0, fours, 4):
-        d, to, a, b = shift(dz, o), shift(out, o * step), shift(wt, o * step), shift(ut, o * step)
-        _update_tiles(tile_zeros(x, 4, 3), x, x_step, 0, whole, d, columns, count, to, step, p, a, q, b)
-        _update_tiles(tile_zeros(x, 4, 1), x, x_step, whole, n, d, columns, count, to, step, p, a, q, b)
-    if fours < units:
-        d, to, a, b = shift(dz, fours), shift(out, fours * step), shift(wt, fours * step), shift(ut, fours * step)
-        _update_tiles(tile_zeros(x, 2, 3), x, x_step, 0, whole, d, columns, count, to, step, p, a, q, b)
-        _update_tiles(tile_zeros(x, 2, 1), x, x_step, whole, n, d, columns, count, to, step, p, a, q, b)
+    width, fours = 3 * lanes(x), units - units % 4
+    for i in range(0, n - n % width, width):
+        b, to, p_wt, q_ut = shift(x, i), shift(out, i), shift(wt, i), shift(ut, i)
+        _update_vectors(tile_zeros(x, 4, 3), 0, fours, 4, b, x_step, dz, columns, count, to, step, p, p_wt, q, q_ut)
+        _update_vectors(tile_zeros(x, 2, 3), fours, units, 2, b, x_step, dz, columns, count, to, step, p, p_wt, q, q_ut)
+    for i in range(n - n % width, n, lanes(x)):
+        b, to, p_wt, q_ut = shift(x, i), shift(out, i), shift(wt, i), shift(ut, i)
+        _update_vectors(tile_zeros(x, 2, 1), 0, units, 2, b, x_step, dz, columns, count, to, step, p, p_wt, q, q_ut)
 
 
 @kernel
