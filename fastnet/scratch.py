@@ -23,6 +23,7 @@ What the article does stays as it is: float64, tanh in the hidden layers, softma
 after each sample, weights from ``np.random.randn``. Centre the data yourself.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -46,6 +47,9 @@ _ONE = np.ones(1)
 # samples with each other. The numbers are measured (benches/NOTES.md).
 _NARROW, _NARROW_BLOCK, _WIDE_BLOCK = 24, 8, 16
 _TEST_ROWS = 1024
+
+# Columns of the table in the order in which `_Binding.changing` gives the arrays.
+_PLACES = (online.WEIGHTS, online.BIAS, online.CHANGE, online.BIAS_CHANGE)
 
 
 # -- layers --------------------------------------------------------------------------------------------
@@ -193,15 +197,22 @@ class _Binding:
         for column, buffers in zip((online.OUTPUT, online.SENSITIVITY), self._under_way, strict=True):
             self.table[:, column] = [buffer.ctypes.data for buffer in buffers]
         self._results = [(x._gradient, x._output, x._sensitivity) for x in layers]
+        self._changes = [(x._change, x._bias_change) for x in layers]
         results = (online.GRADIENT, online.LAST_OUTPUT, online.LAST_SENSITIVITY)
         self.table[1:, results] = [[array.ctypes.data for array in arrays] for arrays in self._results]
-        self.point_to([(x._weights, x._bias, x._change, x._bias_change) for x in layers])
+        self.table[1:, _PLACES] = [[array.ctypes.data for array in arrays] for arrays in self.changing(True)]
+        self._epoch: _Epoch | None = None
 
-    def point_to(self, parameters: list[tuple[_Array, _Array, _Array, _Array]]) -> None:
-        """Let weights, biases and their changes be these arrays."""
-        self._own = parameters
-        columns = (online.WEIGHTS, online.BIAS, online.CHANGE, online.BIAS_CHANGE)
-        self.table[1:, columns] = [[array.ctypes.data for array in arrays] for arrays in parameters]
+    def changing(self, momentum: bool) -> list[tuple[_Array, ...]]:
+        """Arrays of each layer that training changes: weights, bias and, with momentum, their last changes."""
+        changes = self._changes if momentum else [()] * len(self.layers)
+        return [(*own[1:], *change) for own, change in zip(self.parameters, changes, strict=True)]
+
+    def epoch(self, momentum: bool) -> "_Epoch":
+        """Room for an epoch, made once."""
+        if self._epoch is None or self._epoch.momentum != momentum:
+            self._epoch = _Epoch(self, momentum)
+        return self._epoch
 
     def is_current(self, layers: Sequence[_Layer]) -> bool:
         """Whether the layers and their parameters are still these arrays, and may be written to."""
@@ -213,6 +224,53 @@ class _Binding:
             if not (weights.flags.writeable and bias.flags.writeable):
                 return False
         return True
+
+
+class _Epoch:
+    """Copies of a net's parameters, so that an epoch that fails leaves no trace, and room for a block of samples."""
+
+    def __init__(self, bound: _Binding, momentum: bool):
+        self.momentum, self._arrays = momentum, bound.changing(momentum)
+        self._copies = [tuple(array.copy() for array in arrays) for arrays in self._arrays]
+        self.table = bound.table.copy()
+        places = _PLACES[: len(self._copies[0])]
+        self.table[1:, places] = [[copy.ctypes.data for copy in copies] for copies in self._copies]
+        self.block = _block(bound.n_in, bound.layers[0].size, momentum)
+        self.no_mean = np.zeros(bound.n_in)
+
+    def begin(self) -> None:
+        """Copy the parameters."""
+        for arrays, copies in zip(self._arrays, self._copies, strict=True):
+            for array, copy in zip(arrays, copies, strict=True):
+                copy[...] = array
+
+    def keep(self) -> None:
+        """Give them back."""
+        for arrays, copies in zip(self._arrays, self._copies, strict=True):
+            for array, copy in zip(arrays, copies, strict=True):
+                array[...] = copy
+
+
+def _block(n_in: int, n_units: int, momentum: bool) -> online.Block:
+    """Room for a block of samples."""
+    size = _NARROW_BLOCK if n_units <= _NARROW else _WIDE_BLOCK
+    step, columns, even = row_step(n_in, _FLOAT64), padded(n_units, _FLOAT64), n_units + n_units % 2
+
+    def zeros(*shape: int) -> _Array:
+        return aligned_zeros(math.prod(shape), _FLOAT64).reshape(shape)
+
+    return online.Block(
+        tile=zeros(size, step),
+        weights=zeros(even, step),
+        change=zeros(even if momentum else 0, step),
+        spare=zeros(even if momentum else 0, step),
+        products=zeros(size, columns),
+        change_products=zeros(size, columns),
+        inner=zeros(size, size),
+        dz=zeros(size, columns),
+        scaled=zeros(size, columns),
+        factors=zeros(6, size + 1),
+    )
 
 
 def _check_layers(layers: Any) -> tuple[_Layer, ...]:
@@ -441,7 +499,10 @@ class Net:
 def _train_sample(bound: _Binding, x: NDArray[Any], target: Any, settings: tuple[float, float, float]) -> float:
     if x.shape[-1] != bound.n_in:
         raise ValueError(f"x has {x.shape[-1]} features, but the net expects {bound.n_in}")
-    label = target if type(target) is int else _one_label(target, bound.n_classes)
+    if isinstance(target, int | np.integer) and not isinstance(target, bool):
+        label = int(target)
+    else:
+        label = _one_label(target, bound.n_classes)
     if not 0 <= label < bound.n_classes:
         raise ValueError(f"target must be a class index in [0, {bound.n_classes}), got {label}")
     if settings[2] != 0.0:
@@ -461,45 +522,15 @@ def _train_rows(bound: _Binding, x: NDArray[Any], target: Any, settings: tuple[f
     if settings[2] != 0.0:
         for layer in bound.layers:
             layer._revive_change()
-    # On copies, so that an epoch that fails leaves no trace; their cost is that of a few samples.
-    copies = _Binding(bound.layers)
-    changing = [(x._weights, x._bias, x._change, x._bias_change) for x in bound.layers]
-    copies.point_to([tuple(array.copy() for array in arrays) for arrays in changing])  # type: ignore[misc]
-    block = _block(bound, settings[2] != 0.0)
-    described = dense_rows(rows, 1.0, np.zeros(bound.n_in))
-    order = np.arange(len(rows), dtype=np.uint32)
-    losses, good = online.train_rows(copies.table, described, order, labels, block, _ONE, *settings)
+    epoch = bound.epoch(settings[2] != 0.0)
+    described, order = dense_rows(rows, 1.0, epoch.no_mean), np.arange(len(rows), dtype=np.uint32)
+    epoch.begin()
+    losses, good = online.train_rows(epoch.table, described, order, labels, epoch.block, _ONE, *settings)
     if good < len(rows):
         checks.check_finite("x", rows)
         raise _diverged(f"the net's outputs for sample {good} are", settings)
-    for arrays, new in zip(changing, copies._own, strict=True):
-        for array, value in zip(arrays, new, strict=True):
-            array[...] = value
+    epoch.keep()
     return float(losses / len(rows))
-
-
-def _block(bound: _Binding, momentum: bool) -> online.Block:
-    """Room for a block of samples."""
-    size = _NARROW_BLOCK if bound.layers[0].size <= _NARROW else _WIDE_BLOCK
-    n_units, step = bound.layers[0].size, row_step(bound.n_in, _FLOAT64)
-    columns, even = padded(n_units, _FLOAT64), n_units + n_units % 2
-
-    def zeros(*shape: int) -> _Array:
-        return aligned_zeros(int(np.prod(shape)), _FLOAT64).reshape(shape)
-
-    change = [zeros(even if momentum else 0, step) for _ in range(2)]
-    return online.Block(
-        tile=zeros(size, step),
-        weights=zeros(even, step),
-        change=change[0],
-        spare=change[1],
-        products=zeros(size, columns),
-        change_products=zeros(size, columns),
-        inner=zeros(size, size),
-        dz=zeros(size, columns),
-        scaled=zeros(size, columns),
-        factors=zeros(6, size + 1),
-    )
 
 
 def _diverged(what: str, settings: tuple[float, float, float]) -> DivergenceError:

@@ -134,11 +134,12 @@ def row_forward(x, w, b, z, n_in, n_out):
 
 @kernel
 def all_finite(z, n):
-    """Whether ``n`` numbers are all finite."""
-    for j in range(n):
-        if not z[j] - z[j] == 0:
-            return False
-    return True
+    """Whether ``n`` numbers, padded with finite ones, are all finite."""
+    total = splat(z, 0.0)
+    for j in range(0, n, lanes(z)):
+        value = load(z, j)
+        total = total + (value - value)
+    return reduce_add(total) == 0.0
 
 
 @kernel
@@ -161,20 +162,6 @@ def softmax_sample(z, p, dz, n_classes, target):
 
 
 # -- backward ------------------------------------------------------------------------------------------
-
-
-@core
-def _load_some(start, index, count):
-    """Vector of which only the first ``count`` lanes are read, 0 in the others."""
-    return load(start, index) if count >= lanes(start) else load_first(start, index, count, 0.0)
-
-
-@core
-def _store_some(start, index, value, count):
-    if count >= lanes(start):
-        store(start, index, value)
-    else:
-        store_first(start, index, value, count)
 
 
 @core
@@ -209,22 +196,11 @@ def _moved(w, v, g, learning_rate, momentum):
 
 
 @core
-def _keep(w, v, gradient, at, new_w, new_v, g, momentum, keep, count):
-    """Store what has become of one vector: the velocity with momentum only, the gradient if it is to be kept."""
-    _store_some(w, at, new_w, count)
-    if keep:
-        _store_some(gradient, at, g, count)
-    if momentum != 0.0:
-        _store_some(v, at, new_v, count)
-
-
-@core
 def _update_row(w, v, gradient, x, dz, n_out, learning_rate, weight_decay, momentum, keep):
-    """Update one row. Its last vector is computed first, before the one that it overlaps is written."""
-    count = min(n_out, lanes(w))
-    last = n_out - count
-    old_w = _load_some(w, last, count)
-    old_v = _load_some(v, last, count) if momentum != 0.0 else old_w
+    """Update one row of a vector or more. Its last vector is computed before the one that it overlaps is written."""
+    last = n_out - lanes(w)
+    old_w = load(w, last)
+    old_v = load(v, last) if momentum != 0.0 else old_w
     last_g = muladd(weight_decay, old_w, x * load(dz, last))
     last_w, last_v = _moved(old_w, old_v, last_g, learning_rate, momentum)
     for j in range(0, last, lanes(w)):
@@ -232,8 +208,30 @@ def _update_row(w, v, gradient, x, dz, n_out, learning_rate, weight_decay, momen
         old_v = load(v, j) if momentum != 0.0 else old_w
         g = muladd(weight_decay, old_w, x * load(dz, j))
         new_w, new_v = _moved(old_w, old_v, g, learning_rate, momentum)
-        _keep(w, v, gradient, j, new_w, new_v, g, momentum, keep, lanes(w))
-    _keep(w, v, gradient, last, last_w, last_v, last_g, momentum, keep, count)
+        store(w, j, new_w)
+        if keep:
+            store(gradient, j, g)
+        if momentum != 0.0:
+            store(v, j, new_v)
+    store(w, last, last_w)
+    if keep:
+        store(gradient, last, last_g)
+    if momentum != 0.0:
+        store(v, last, last_v)
+
+
+@core
+def _update_narrow_row(w, v, gradient, x, dz, n_out, learning_rate, weight_decay, momentum, keep):
+    """Update one row of less than a vector."""
+    old_w = load_first(w, 0, n_out, 0.0)
+    old_v = load_first(v, 0, n_out, 0.0) if momentum != 0.0 else old_w
+    g = muladd(weight_decay, old_w, x * load(dz, 0))
+    new_w, new_v = _moved(old_w, old_v, g, learning_rate, momentum)
+    store_first(w, 0, new_w, n_out)
+    if keep:
+        store_first(gradient, 0, g, n_out)
+    if momentum != 0.0:
+        store_first(v, 0, new_v, n_out)
 
 
 @kernel
@@ -242,10 +240,15 @@ def row_update(w, v, gradient, x, dz, n_in, n_out, learning_rate, weight_decay, 
 
     With a momentum of 0 ``v`` is neither read nor written: it may point anywhere.
     """
-    for i in range(n_in):
-        at = i * n_out
-        row, change, kept = shift(w, at), shift(v, at), shift(gradient, at)
-        _update_row(row, change, kept, x[i], dz, n_out, learning_rate, weight_decay, momentum, keep)
+    rates = (learning_rate, weight_decay, momentum)
+    if n_out < lanes(w):
+        for i in range(n_in):
+            at = i * n_out
+            _update_narrow_row(shift(w, at), shift(v, at), shift(gradient, at), x[i], dz, n_out, *rates, keep)
+    else:
+        for i in range(n_in):
+            at = i * n_out
+            _update_row(shift(w, at), shift(v, at), shift(gradient, at), x[i], dz, n_out, *rates, keep)
 
 
 # -- blocks of samples ---------------------------------------------------------------------------------
