@@ -133,8 +133,8 @@ def train_sample(table, one, target, learning_rate, weight_decay, momentum):
 
 @core
 def _ahead(rows, row, n_rows):
-    """Ask for a row of the next block: 6 KB a sample are on their way while this block is learned."""
-    if row < n_rows and rows.column_step > 0:
+    """Ask for a row of the next block, to come while this block is learned; strided rows are left to the CPU."""
+    if row < n_rows and 0 < rows.column_step <= 8:
         start = pointer_to(rows.address + row * rows.row_step, np.uint8)
         for line in range(0, rows.n_features * rows.column_step, gather.CACHE_LINE):
             prefetch(start, line)
@@ -189,7 +189,7 @@ def _block_samples(table, rows, block, labels, first, count, columns, one, learn
         for j in range(n_out):
             z[j] += bias[j]
         loss = _forward(table, 1, labels[first + k])
-        if not loss - loss == 0:
+        if loss - loss != 0:
             return losses, k
         losses += loss
         _backward(table, 1, one, learning_rate, weight_decay, momentum, False)
@@ -252,9 +252,7 @@ def train_rows(table, rows, order, labels, block, one, learning_rate, weight_dec
     go well, the parameters that the table names are worthless.
     """
     mode, last, pixel = set_float_mode(), len(labels) - 1, pointer(one, 0)
-    losses, good = _train_blocks(
-        table, rows, order, labels, last, block, pixel, learning_rate, weight_decay, momentum
-    )
+    losses, good = _train_blocks(table, rows, order, labels, last, block, pixel, learning_rate, weight_decay, momentum)
     if good == last:
         x, n_in = _at(table, 0, OUTPUT), table[0, SIZE]
         gather.gather_rows(rows, order, last, 1, last + 1, 0, n_in, x, n_in)

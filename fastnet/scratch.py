@@ -24,7 +24,7 @@ after each sample, weights from ``np.random.randn``. Centre the data yourself.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +42,7 @@ __all__ = ["HiddenLayer", "Net", "OutputLayer"]
 _Array = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
 _ONE = np.ones(1)
+_INTEGERS = (int, np.integer)
 
 # Samples of a block, by the units of the first layer: more spare passes over the weights, and cost more products of
 # samples with each other. The numbers are measured (benches/NOTES.md).
@@ -70,7 +71,7 @@ class _Layer:
         # times the gradient.
         self._change, self._bias_change = np.zeros(shape), np.zeros(row)
         self._plain_rate: float | None = 0.0
-        self._trained = False
+        self._trained = self._passed = False
         self._shown: dict[str, _Array] = {}
 
     def __repr__(self) -> str:
@@ -104,26 +105,32 @@ class _Layer:
 
     @property
     def output(self) -> _Array | None:
-        """Output for the last sample that was trained on, of shape (1, size); None before the first."""
-        return self._show("output", self._output)
+        """Output for the last sample that was trained on or tested, of shape (1, size); None before the first."""
+        return self._show("output", self._output) if self._passed else None
 
     @property
     def sensitivity(self) -> _Array | None:
         """Gradient of the last sample's loss with respect to ``x @ weights + bias``, of shape (1, size), or None."""
-        return self._show("sensitivity", self._sensitivity)
+        return self._show("sensitivity", self._sensitivity) if self._trained else None
 
     @property
     def weights_gradient(self) -> _Array | None:
         """Last sample's gradient plus ``weight_decay * weights``, of shape (n_input, size), or None."""
-        return self._show("weights_gradient", self._gradient)
+        return self._show("weights_gradient", self._gradient) if self._trained else None
 
-    def _show(self, name: str, buffer: _Array) -> _Array | None:
+    def _show(self, name: str, buffer: _Array) -> _Array:
         """Return a copy, the same until the next sample: each sample has arrays of its own, as in NumPy."""
-        if not self._trained:
-            return None
         if name not in self._shown:
             self._shown[name] = buffer.copy()
         return self._shown[name]
+
+    def _learned(self, plain_rate: float | None) -> None:
+        """Take note that compiled code has written new results."""
+        self._plain_rate, self._trained, self._passed, self._shown = plain_rate, True, True, {}
+
+    def _take_output(self, output: _Array) -> None:
+        self._output[...], self._passed = output, True
+        self._shown.pop("output", None)
 
     def _revive_change(self) -> None:
         """Bring the last change up to date after training without momentum."""
@@ -149,7 +156,8 @@ class HiddenLayer(_Layer):
     bias : ndarray of shape (1, size)
         At first zeros.
     output, sensitivity : ndarray of shape (1, size), or None before the first sample
-        Output for the last sample, and the gradient of its loss before the activation.
+        Output for the last sample trained on or tested; gradient of the last loss with respect to the sums that the
+        activation takes.
     weights_gradient : ndarray of shape (n_input, size), or None before the first sample
         The last sample's gradient with weight decay.
 
@@ -314,9 +322,9 @@ class Net:
     layers : list
         As given.
     learning_rate, weight_decay, momentum : float
-        0.1, 0.001 and 0. Set them on the class, as the article does (``Net.learning_rate *= 0.5``), or on one net; each
-        call looks them up. ``weight_decay * weights`` is added to the gradient, ``momentum`` times the last change to the
-        change. Biases have momentum but no decay.
+        0.1, 0.001 and 0. Set them on the class, as the article does (``Net.learning_rate *= 0.5``), or on one net;
+        each call looks them up. ``weight_decay * weights`` is added to the gradient, ``momentum`` times the last change
+        to the change. Biases have momentum but no decay.
 
     Raises
     ------
@@ -367,7 +375,7 @@ class Net:
         rate, decay, momentum = self.learning_rate, self.weight_decay, self.momentum
         known = self._rates
         if rate is known[0] and decay is known[1] and momentum is known[2]:
-            return known[3:]  # type: ignore[return-value]
+            return known[3:]
         checked = (
             checks.check_number("learning_rate", rate),
             checks.check_number("weight_decay", decay),
@@ -409,13 +417,15 @@ class Net:
             loss = _train_rows(bound, array, target, settings)
         plain_rate = settings[0] if settings[2] == 0.0 else None
         for layer in bound.layers:
-            layer._plain_rate, layer._trained, layer._shown = plain_rate, True, {}
+            layer._learned(plain_rate)
         return loss
 
     # -- prediction ------------------------------------------------------------------------------------
 
     def test(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy: the share of samples whose largest output is that of their class.
+
+        As in the article, the layers' ``output`` is then that for the last sample.
 
         Parameters
         ----------
@@ -436,21 +446,21 @@ class Net:
         """
         rows = self._check_rows(X)
         labels = _check_labels("y", y, len(rows), self.layers[-1].size)
-        return float(np.mean(self._most_probable(rows) == labels))
+        return float(np.mean(self._forward(rows).argmax(axis=1) == labels))
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """Most probable classes of shape (n_samples,), the first of equals.
 
         Parameters and errors are those of `test`.
         """
-        return self._most_probable(self._check_rows(X))
+        return self._forward(self._check_rows(X)).argmax(axis=1)
 
     def predict_proba(self, X: ArrayLike) -> _Array:
-        """Outputs of the last layer, of shape (n_samples, n_classes); ``output`` of the layers stays as it is.
+        """Outputs of the last layer, of shape (n_samples, n_classes).
 
         Parameters and errors are those of `test`.
         """
-        return np.concatenate([functional.softmax(z) for z in self._logits(self._check_rows(X))])
+        return functional.softmax(self._forward(self._check_rows(X)))
 
     def _check_rows(self, X: ArrayLike) -> NDArray[Any]:
         layers = _check_layers(self.layers)
@@ -459,21 +469,24 @@ class Net:
         checks.check_finite("X", rows)
         return rows
 
-    def _most_probable(self, rows: NDArray[Any]) -> NDArray[np.int64]:
-        return np.concatenate([z.argmax(axis=1) for z in self._logits(rows)])
-
-    def _logits(self, rows: NDArray[Any]) -> Iterator[_Array]:
+    def _forward(self, rows: NDArray[Any]) -> _Array:
+        """Logits of checked rows, some at a time; leaves the outputs of the last row, as any pass forward does."""
+        logits = np.empty((len(rows), self.layers[-1].size))
         for start in range(0, len(rows), _TEST_ROWS):
-            y = rows[start : start + _TEST_ROWS].astype(np.float64)
-            for layer in self.layers[:-1]:
-                y = functional.tanh(functional.linear(y, layer.weights, layer.bias[0]))
-            z = functional.linear(y, self.layers[-1].weights, self.layers[-1].bias[0])
+            outputs = [rows[start : start + _TEST_ROWS].astype(np.float64)]
+            for layer in self.layers:
+                z = functional.linear(outputs[-1], layer.weights, layer.bias[0])
+                outputs.append(z if layer is self.layers[-1] else functional.tanh(z))
             if not np.isfinite(z).all():
                 raise DivergenceError(
-                    f"the net's outputs for some of samples {start} to {start + len(z) - 1} are not finite: its weights "
-                    "are too large, or not finite"
+                    f"the net's outputs for some of samples {start} to {start + len(z) - 1} are not finite: "
+                    "its weights are too large, or not finite"
                 )
-            yield z
+            logits[start : start + len(z)] = z
+        outputs[-1] = functional.softmax(z[-1:])
+        for layer, output in zip(self.layers, outputs[1:], strict=True):
+            layer._take_output(output[-1:])
+        return logits
 
     def to_network(self, dtype: DTypeLike = "float64") -> Network:
         """Return a `fastnet.Network` with a copy of the weights, to be trained in minibatches.
@@ -499,10 +512,7 @@ class Net:
 def _train_sample(bound: _Binding, x: NDArray[Any], target: Any, settings: tuple[float, float, float]) -> float:
     if x.shape[-1] != bound.n_in:
         raise ValueError(f"x has {x.shape[-1]} features, but the net expects {bound.n_in}")
-    if isinstance(target, int | np.integer) and not isinstance(target, bool):
-        label = int(target)
-    else:
-        label = _one_label(target, bound.n_classes)
+    label = int(target) if isinstance(target, _INTEGERS) else _one_label(target, bound.n_classes)
     if not 0 <= label < bound.n_classes:
         raise ValueError(f"target must be a class index in [0, {bound.n_classes}), got {label}")
     if settings[2] != 0.0:

@@ -314,7 +314,7 @@ def weight_products(x, x_step, n, count, wt, step, units, out, columns):
 
 @core
 def input_block(n, like):
-    """Inputs, a multiple of the lanes, that a block's products are cut into: those of 8 samples stay in the L1 cache."""
+    """Inputs (whole vectors) that a block's products are cut into: those of 8 samples stay in the L1 cache."""
     blocks = -(-n // INPUT_BLOCK)
     return -(-n // (blocks * lanes(like))) * lanes(like)
 
@@ -375,4 +375,3 @@ def scale_rows(dz, factors, step, count, columns, out):
     for k in range(count):
         for j in range(0, columns, lanes(dz)):
             store(out, k * columns + j, load(dz, k * columns + j) * factors[step + count - k])
-
