@@ -59,12 +59,14 @@ _PLACES = (online.WEIGHTS, online.BIAS, online.CHANGE, online.BIAS_CHANGE)
 class _Layer:
     """Weights and bias as plain arrays, and what the last sample has left."""
 
+    _assignments = 0  # of weights or biases to any layer: as long as this stays, nets need not look for new arrays
+
     def __init__(self, n_input: int, size: int):
         self.n_input = checks.check_integer("n_input", n_input, low=1)
         self.size = checks.check_integer("size", size, low=1)
         shape, row = (self.n_input, self.size), (1, self.size)
         # The article's own generator, so that np.random.seed gives its start.
-        self._weights: _Array = np.random.randn(*shape) / np.sqrt(self.n_input)  # noqa: NPY002
+        self._weights: _Array = np.random.randn(*shape) / np.sqrt(self.n_input)
         self._bias: _Array = np.zeros(row)
         self._output, self._sensitivity, self._gradient = np.zeros(row), np.zeros(row), np.zeros(shape)
         # Last changes of weights and bias, kept up with momentum only. Without, they are minus this learning rate
@@ -93,6 +95,7 @@ class _Layer:
     @weights.setter
     def weights(self, value: ArrayLike) -> None:
         self._weights = _parameter("weights", value, (self.n_input, self.size))
+        _Layer._assignments += 1
 
     @property
     def bias(self) -> _Array:
@@ -102,6 +105,7 @@ class _Layer:
     @bias.setter
     def bias(self, value: ArrayLike) -> None:
         self._bias = _parameter("bias", value, (1, self.size))
+        _Layer._assignments += 1
 
     @property
     def output(self) -> _Array | None:
@@ -194,8 +198,9 @@ class _Binding:
     """Table of the addresses of all arrays that one net's compiled code works on; it keeps them alive."""
 
     def __init__(self, layers: tuple[_Layer, ...]):
-        self.layers = layers
-        self.parameters = [(layer, layer._weights, layer._bias) for layer in layers]
+        self._assignments, self.layers = _Layer._assignments, layers
+        self._parameters = [(layer._weights, layer._bias) for layer in layers]
+        self._in_place = [array for arrays in self._parameters for array in arrays]
         self.n_in, self.n_classes = layers[0].n_input, layers[-1].size
         sizes = (self.n_in, *(layer.size for layer in layers))
         self._under_way = [[aligned_zeros(padded(n, _FLOAT64), _FLOAT64) for n in sizes] for _ in range(2)]
@@ -214,7 +219,7 @@ class _Binding:
     def changing(self, momentum: bool) -> list[tuple[_Array, ...]]:
         """Arrays of each layer that training changes: weights, bias and, with momentum, their last changes."""
         changes = self._changes if momentum else [()] * len(self.layers)
-        return [(*own[1:], *change) for own, change in zip(self.parameters, changes, strict=True)]
+        return [(*own, *change) for own, change in zip(self._parameters, changes, strict=True)]
 
     def epoch(self, momentum: bool) -> "_Epoch":
         """Room for an epoch, made once."""
@@ -224,14 +229,10 @@ class _Binding:
 
     def is_current(self, layers: Sequence[_Layer]) -> bool:
         """Whether the layers and their parameters are still these arrays, and may be written to."""
-        if len(layers) != len(self.parameters):
-            return False
-        for layer, (known, weights, bias) in zip(layers, self.parameters, strict=True):
-            if layer is not known or layer._weights is not weights or layer._bias is not bias:
+        for array in self._in_place:
+            if not array.flags.writeable:
                 return False
-            if not (weights.flags.writeable and bias.flags.writeable):
-                return False
-        return True
+        return self._assignments == _Layer._assignments and tuple(layers) == self.layers
 
 
 class _Epoch:

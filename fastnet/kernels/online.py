@@ -102,6 +102,23 @@ def _panel_forward(tile, x, w, step, n_in, z):
 
 
 @core
+def _last_panel_forward(tile, last, x, w, step, n_in, z, ahead):
+    """The same with one more vector, ``ahead`` of the others by less than they are wide: rows are read once."""
+    a, b, c, d = tile, tile, last, last
+    whole = n_in - n_in % 2
+    for i in range(0, whole, 2):
+        row, next_row = shift(w, i * step), shift(w, (i + 1) * step)
+        a, c = tile_muladd_rows(a, shift(x, i), row, step), tile_muladd_rows(c, shift(x, i), shift(row, ahead), step)
+        b = tile_muladd_rows(b, shift(x, i + 1), next_row, step)
+        d = tile_muladd_rows(d, shift(x, i + 1), shift(next_row, ahead), step)
+    for i in range(whole, n_in):
+        row = shift(w, i * step)
+        a, c = tile_muladd_rows(a, shift(x, i), row, step), tile_muladd_rows(c, shift(x, i), shift(row, ahead), step)
+    tile_store(tile_sum(a, b), z, step)
+    tile_store(tile_sum(c, d), shift(z, ahead), step)
+
+
+@core
 def _narrow_forward(x, w, n_in, n_out, z):
     """z = x @ w for rows narrower than a vector: whole vectors would read beyond the last row."""
     total = splat(w, 0.0)
@@ -110,24 +127,32 @@ def _narrow_forward(x, w, n_in, n_out, z):
     store(z, 0, total)
 
 
+@core
+def _rest_forward(x, w, n_in, n_out, z, start):
+    """Columns from ``start`` on, less than a panel; the last vector overlaps the one before unless it just fits."""
+    width, rest = lanes(w), n_out - start
+    from_w, to, ahead = shift(w, start), shift(z, start), rest - width
+    if rest == 2 * width:
+        _panel_forward(tile_zeros(w, 1, 2), x, from_w, n_out, n_in, to)
+    elif rest > 2 * width:
+        _last_panel_forward(tile_zeros(w, 1, 2), tile_zeros(w, 1, 1), x, from_w, n_out, n_in, to, ahead)
+    elif rest > width:
+        _last_panel_forward(tile_zeros(w, 1, 1), tile_zeros(w, 1, 1), x, from_w, n_out, n_in, to, ahead)
+    elif rest > 0:
+        _panel_forward(tile_zeros(w, 1, 1), x, shift(from_w, ahead), n_out, n_in, shift(to, ahead))
+
+
 @kernel
 def row_forward(x, w, b, z, n_in, n_out):
     """z (O padded,) = x (I,) @ w (I, O) + b (O,); the padding of ``z`` is left alone or becomes zero."""
-    width, three = lanes(w), panel_width(w)
-    if n_out < width:
+    three = panel_width(w)
+    if n_out < lanes(w):
         _narrow_forward(x, w, n_in, n_out, z)
     else:
-        whole = n_out - n_out % width
-        wide = whole - whole % three
+        wide = n_out - n_out % three
         for j in range(0, wide, three):
             _panel_forward(tile_zeros(w, 1, 3), x, shift(w, j), n_out, n_in, shift(z, j))
-        if whole - wide == 2 * width:
-            _panel_forward(tile_zeros(w, 1, 2), x, shift(w, wide), n_out, n_in, shift(z, wide))
-        elif whole - wide == width:
-            _panel_forward(tile_zeros(w, 1, 1), x, shift(w, wide), n_out, n_in, shift(z, wide))
-        if whole < n_out:
-            last = n_out - width
-            _panel_forward(tile_zeros(w, 1, 1), x, shift(w, last), n_out, n_in, shift(z, last))
+        _rest_forward(x, w, n_in, n_out, z, wide)
     for j in range(n_out):
         z[j] += b[j]
 
