@@ -19,7 +19,7 @@ A block of samples in the first layer
   The products with w_0 and u_0 and the sum at the end of the block are products of matrices, and the products
   x_k . x_j cost O(count) a sample more. All six coefficients follow from u' = m u - lr wd w, w' = w + u'. This is
   the same learning in another order of additions: no sample sees other weights than it would see one by one.
-  784-10-10, float64, Zen 3: 1.1 us a sample instead of 3.0.
+  784-10-10, float64, Zen 3: 1.7 µs a sample instead of 6.
 """
 
 import numpy as np
