@@ -216,11 +216,11 @@ def test_transpose(shape):
 
 @pytest.mark.parametrize("count", range(1, 9))
 def test_inner_products_are_added(count):
-    x, out = normal(8, 40), Guarded((8, 8), np.float64, 1.0)
-    run_inner(x, 40, 36, count, out.array, 8)
+    x, out = normal(8, 56), Guarded((8, 8), np.float64, 1.0)
+    run_inner(x, 56, 48, count, out.array, 8)
     out.assert_untouched_around()
     below = np.tril_indices(count, -1)
-    np.testing.assert_allclose(out.array[below], (1 + x[:, :36] @ x[:, :36].T)[below], rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(out.array[below], (1 + x[:, :48] @ x[:, :48].T)[below], rtol=1e-13, atol=1e-13)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
