@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer")
+_MODULES = (
+    "callbacks",
+    "datasets",
+    "exceptions",
+    "functional",
+    "history",
+    "network",
+    "schedules",
+    "scratch",
+    "trainer",
+)
 _HOMES = {
     "Network": "network",
     "Trainer": "trainer",
@@ -45,12 +55,13 @@ __all__ = [
     "info",
     "network",
     "schedules",
+    "scratch",
     "trainer",
     "warmup",
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from . import callbacks, datasets, exceptions, functional, history, network, schedules, scratch, trainer
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback
