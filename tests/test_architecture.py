@@ -22,6 +22,8 @@ ORDER = [
     {"kernels.squared_error", "kernels"},
     {"layout"},
     {"plan"},
+    {"functional.arguments"},
+    {"functional.elementwise", "functional.layers", "functional.losses", "functional.rowwise", "functional.updates"},
     {"functional", "layers", "optimizers"},
     {"first_layer", "mixed_rows", "rows"},
     {"passes", "workspace"},
