@@ -56,9 +56,7 @@ def test_doctests(name):
 
 
 def test_everything_public_is_listed():
-    assert set(F.__all__) == {
-        name for name, value in vars(F).items() if callable(value) and name[0] != "_"
-    }
+    assert set(F.__all__) == {name for name, value in vars(F).items() if callable(value) and name[0] != "_"}
 
 
 # -- elementwise ---------------------------------------------------------------------------------------
