@@ -93,6 +93,96 @@ def relu(x: ArrayLike) -> Any:
     return _elementwise(activations.RELU, x)
 
 
+def tanh_grad(y: ArrayLike, dy: ArrayLike) -> Any:
+    """Gradient of a loss with respect to the inputs of `tanh`, from its outputs: ``dy * (1 - y) * (1 + y)``.
+
+    Parameters
+    ----------
+    y : array_like of any shape
+        What `tanh` returned.
+    dy : array_like of the shape of y
+        Gradient of the loss with respect to y.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Of the dtype of y; a scalar for a scalar.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold numbers.
+    ValueError
+        If shapes differ, or an argument is complex.
+
+    Examples
+    --------
+    >>> tanh_grad([0.0, 0.5, 1.0], [2.0, 2.0, 2.0])
+    array([2. , 1.5, 0. ])
+    """
+    return _elementwise_grad(activations.TANH, y, dy)
+
+
+def sigmoid_grad(y: ArrayLike, dy: ArrayLike) -> Any:
+    """Gradient of a loss with respect to the inputs of `sigmoid`, from its outputs: ``dy * y * (1 - y)``.
+
+    Parameters
+    ----------
+    y : array_like of any shape
+        What `sigmoid` returned.
+    dy : array_like of the shape of y
+        Gradient of the loss with respect to y.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Of the dtype of y; a scalar for a scalar.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold numbers.
+    ValueError
+        If shapes differ, or an argument is complex.
+
+    Examples
+    --------
+    >>> sigmoid_grad([0.5, 0.9, 1.0], [1.0, 1.0, 1.0]).round(4)
+    array([0.25, 0.09, 0.  ])
+    """
+    return _elementwise_grad(activations.SIGMOID, y, dy)
+
+
+def relu_grad(y: ArrayLike, dy: ArrayLike) -> Any:
+    """Gradient of a loss with respect to the inputs of `relu`, from its outputs: ``dy where y > 0``.
+
+    Parameters
+    ----------
+    y : array_like of any shape
+        What `relu` returned.
+    dy : array_like of the shape of y
+        Gradient of the loss with respect to y.
+
+    Returns
+    -------
+    ndarray of the same shape
+        Of the dtype of y; a scalar for a scalar.
+
+    Raises
+    ------
+    TypeError
+        If an argument does not hold numbers.
+    ValueError
+        If shapes differ, or an argument is complex.
+
+    Examples
+    --------
+    >>> relu_grad([0.0, 2.0], [3.0, 3.0])
+    array([0., 3.])
+    """
+    return _elementwise_grad(activations.RELU, y, dy)
+
+
 def _elementwise(code: int, x: ArrayLike) -> Any:
     array = arguments.as_floats("x", x)
     order: Any = "F" if array.flags.fnc else "C"
@@ -100,3 +190,12 @@ def _elementwise(code: int, x: ArrayLike) -> Any:
     out = np.empty(array.shape, array.dtype, order)
     activations.activation_arrays(code, array.ctypes.data, out.ravel("K"))
     return out if out.ndim else out[()]
+
+
+def _elementwise_grad(code: int, y: ArrayLike, dy: ArrayLike) -> Any:
+    outputs = np.ascontiguousarray(arguments.as_floats("y", y))
+    shape = np.shape(y)
+    gradient = np.ascontiguousarray(arguments.as_gradient("dy", dy, "y", outputs.reshape(shape)))
+    dx = np.empty(shape, outputs.dtype)
+    activations.activation_backward_arrays(code, outputs.ctypes.data, gradient.ctypes.data, dx.reshape(-1))
+    return dx if dx.ndim else dx[()]

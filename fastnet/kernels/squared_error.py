@@ -5,8 +5,8 @@ loss_b = sum_j (z_j - t_j)**2 / 2          dz_j = (z_j - t_j) * scale_b
 ``scale_b`` is 1/B, or the sample's weight over the sum of weights.
 """
 
-from .._jit import kernel
-from ..simd import lane_index, lanes, load, reduce_add, select, store, widen
+from .._jit import entry, kernel
+from ..simd import lane_index, lanes, load, pointer, reduce_add, select, store, widen
 from .cross_entropy import load_targets
 
 
@@ -26,3 +26,12 @@ def squared_error_row(z, dz, n_outputs, t, scale):
         loss += reduce_add(error * error) / 2
         store(dz, j, select(inside, value - target, 0.0) * scale)
     return loss
+
+
+@entry
+def squared_error_arrays(z, t, scale, losses):
+    """Losses (B,) of outputs z (B, padded) and targets t (B, C); the outputs become their gradient."""
+    n_outputs = t.shape[1]
+    for b in range(len(z)):
+        row = pointer(z, b * z.shape[1])
+        losses[b] = squared_error_row(row, row, n_outputs, pointer(t, b * n_outputs), scale)
