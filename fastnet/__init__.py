@@ -15,9 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer")
+_MODULES = (
+    "callbacks",
+    "datasets",
+    "exceptions",
+    "functional",
+    "history",
+    "network",
+    "preprocessing",
+    "schedules",
+    "trainer",
+)
 _HOMES = {
     "Network": "network",
+    "PCA": "preprocessing",
     "Trainer": "trainer",
     "History": "history",
     "Callback": "callbacks",
@@ -29,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "PCA",
     "Callback",
     "DivergenceError",
     "DownloadError",
@@ -44,19 +56,21 @@ __all__ = [
     "history",
     "info",
     "network",
+    "preprocessing",
     "schedules",
     "trainer",
     "warmup",
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from . import callbacks, datasets, exceptions, functional, history, network, preprocessing, schedules, trainer
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network
+    from .preprocessing import PCA
     from .trainer import Trainer
 
 

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from ._parallel import available_cpus, crew
 from .exceptions import DivergenceError
 from .kernels import activations, gather
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters
+from .preprocessing import Preprocessing, kind_of_data
 from .rows import dense_rows
 from .workspace import workspace
 
@@ -22,6 +23,9 @@ LOSS_OF_OUTPUT = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy",
 
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
+
+# Rows whose principal components are computed together for a prediction.
+_PROJECT_ROWS = 8192
 
 # Multiply-adds for which one more thread is taken: 5 ms of work, since starting threads takes 2 ms (measured; most of
 # it is holding back BLAS).
@@ -37,22 +41,6 @@ class Gradients(NamedTuple):
     flat: np.ndarray
     weights: list[np.ndarray]
     biases: list[np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
-    """What is done to a row before the first layer: ``row * scale - mean``.
-
-    ``scale`` belongs to data of the kind that was trained on ("uint8" or "float"); others are taken as already in
-    the trained unit.
-    """
-
-    mean: np.ndarray
-    scale: float
-    kind: str
-
-    def __repr__(self) -> str:
-        return f"Preprocessing(mean of {len(self.mean)} features, scale {self.scale:.4g} of {self.kind} data)"
 
 
 class _Views(list[np.ndarray]):
@@ -115,6 +103,7 @@ class Network:
         self._parameters = np.zeros(n_parameters(self._layers), self.dtype)
         self._weights, self._biases = self._views(self._parameters)
         self._preprocessing: Preprocessing | None = None
+        self._projection: Network | None = None  # principal components are a linear network
         self._kind_warned = False
         self._initialise(checks.check_seed(seed))
 
@@ -177,10 +166,18 @@ class Network:
         if value is not None:
             if not isinstance(value, Preprocessing):
                 raise TypeError(f"preprocessing must be a Preprocessing or None, got {type(value).__name__}")
-            if value.mean.shape != self.layer_sizes[:1]:
-                raise ValueError(f"preprocessing.mean must have shape {self.layer_sizes[:1]}, got {value.mean.shape}")
-            value = replace(value, mean=value.mean.astype(self.dtype))
-        self._preprocessing = value
+            what = "mean" if value.components is None else "components"
+            if value.n_outputs != self.layer_sizes[0] or np.shape(value.mean) != (value.n_features,):
+                shape = f"({value.n_features}, {self.layer_sizes[0]})" if what == "components" else self.layer_sizes[:1]
+                found = np.shape(getattr(value, what))
+                raise ValueError(f"preprocessing.{what} must have shape {shape}, got {found}")
+            value = value.astype(self.dtype)
+        self._preprocessing, self._projection = value, _projection(value)
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the rows that the network takes: its inputs, or what their principal components are made from."""
+        return len(self.preprocessing.mean) if self.preprocessing is not None else self.layer_sizes[0]
 
     def _views(self, flat: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases of each layer as views of a flat vector."""
@@ -235,18 +232,23 @@ class Network:
     def _logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of a checked matrix."""
         logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-        if len(X):
-            n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
-            net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
-            work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
-            with crew(n_threads) as run:
-                run(passes.predict_logits, net, self._rows(X), order, work, logits)
+        step = len(X) if self._projection is None else _PROJECT_ROWS
+        for start in range(0, len(X), max(1, step)):
+            self._predict(self._inputs(X[start : start + step]), logits[start : start + step])
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
                 f"the network's output for sample {row} is not finite: its weights are too large, or not finite"
             )
         return logits
+
+    def _predict(self, X: np.ndarray, logits: np.ndarray) -> None:
+        """Write the logits of rows that compiled code takes as they are."""
+        n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
+        net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
+        work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
+        with crew(n_threads) as run:
+            run(passes.predict_logits, net, self._rows(X), order, work, logits)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes (softmax), or of each label by itself (sigmoid).
@@ -353,6 +355,7 @@ class Network:
         total = float(weights.sum()) if weights.size else float(len(X))
         targets = self._check_targets("y", y, len(X))._replace(weights=weights, total=total)
         self._warn_of_kind(X)
+        X = self._inputs(X)
         net, batch_size = self._packed(), min(256, len(X))
         n_batches = -(-len(X) // batch_size)
         losses, hits = np.zeros(n_batches), np.zeros(n_batches, np.int64)
@@ -375,20 +378,22 @@ class Network:
         passes.pack(self.parameters, net)
         return net
 
-    def _scaling(self, X: np.ndarray) -> tuple[float, np.ndarray]:
-        """Factor and mean for rows of X: they become ``X * factor - mean``."""
-        if self.preprocessing is None:
+    def _inputs(self, X: np.ndarray) -> np.ndarray:
+        """Return the rows that compiled code reads: the user's own, or their principal components."""
+        return X if self._projection is None else self._projection._logits(X)
+
+    def _scaling(self, X: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Factor (a number, or one for each feature) and mean for rows of X: they become ``X * factor - mean``."""
+        if self.preprocessing is None or self._projection is not None:
             return 1.0, np.zeros(self.layer_sizes[0], self.dtype)
-        return (
-            self.preprocessing.scale if kind_of_data(X) == self.preprocessing.kind else 1.0
-        ), self.preprocessing.mean
+        return self.preprocessing.multiplier(kind_of_data(X)), self.preprocessing.mean
 
     def _rows(self, X: np.ndarray) -> gather.Rows:
         """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
         return dense_rows(X, *self._scaling(X))
 
-    def _check_inputs(self, name: str, X: Any) -> np.ndarray:
-        X = checks.check_matrix(name, X, n_columns=self.layer_sizes[0], empty=True)
+    def _check_inputs(self, name: str, X: Any, n_features: int | None = None) -> np.ndarray:
+        X = checks.check_matrix(name, X, n_columns=n_features or self.n_features, empty=True)
         checks.check_finite(name, X, self.dtype)
         return X
 
@@ -415,9 +420,15 @@ class Network:
             )
 
 
-def kind_of_data(X: np.ndarray) -> str:
-    """Kind of data that a preprocessing's factor belongs to."""
-    return "uint8" if X.dtype == np.uint8 else "float"
+def _projection(preprocessing: Preprocessing | None) -> Network | None:
+    """Return the linear network that computes principal components."""
+    if preprocessing is None or preprocessing.components is None:
+        return None
+    components = preprocessing.components
+    network = Network(components.shape, output="identity", dtype=components.dtype, seed=0)
+    network.weights[0][:] = components
+    network.preprocessing = replace(preprocessing, components=None)
+    return network
 
 
 def _r2_score(values: np.ndarray, predictions: np.ndarray) -> float:

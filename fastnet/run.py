@@ -42,6 +42,7 @@ class Run:
         n_threads: int,
         together: Together,
     ):
+        X = network._inputs(X)
         self._network, self._X, self._targets = network, X, targets
         self._batch_size, self.together = batch_size, together
         self._net = network._packed()
@@ -146,7 +147,8 @@ class Run:
 def warm_up(network: Network, X: np.ndarray) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
     network._packed()
-    sparse_rows(X[:1], *network._scaling(X), network.layer_sizes[1])
+    X = network._inputs(X[:1])
+    sparse_rows(X, *network._scaling(X), network.layer_sizes[1])
 
 
 def mean_loss(logits: np.ndarray, targets: passes.Targets) -> float:

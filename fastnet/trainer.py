@@ -14,8 +14,9 @@ from .callbacks import State, as_callbacks
 from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
-from .network import LOSS_OF_OUTPUT, Network, Preprocessing, kind_of_data
+from .network import LOSS_OF_OUTPUT, Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
+from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
 from .run import Run, first_sample, mean_loss, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
 
@@ -31,7 +32,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "weight_decay": lambda value: checks.check_number("weight_decay", value),
     "schedule": check_schedule,
     "center": lambda value: checks.check_flag("center", value),
-    "scale": lambda value: _check_auto("scale", value),
+    "scale": check_scale,
+    "pca": as_pca,
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
 }
@@ -81,9 +83,13 @@ class Trainer:
         How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
     center : bool, default=True
         Subtract the mean of the training rows from every row.
-    scale : "auto" or float, default="auto"
-        Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. Mean and factor are fixed
-        by a network's first fit and belong to the network.
+    scale : {"auto", "minmax", "standard"} or float, default="auto"
+        Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. "minmax" divides each feature by
+        its range, so that without centring it lies in [0, 1], and "standard" by its standard deviation; features that
+        never vary become 0.
+    pca : PCA, int, float or None, default=None
+        Train on the principal components of the centred and scaled rows: so many, or so many as have that share of
+        the variance (see ``fastnet.PCA``). The network has as many inputs.
     seed : int, numpy.random.Generator or None, default=None
         Shuffles the samples of each epoch.
     n_threads : int or None, default=None
@@ -94,6 +100,9 @@ class Trainer:
 
     Notes
     -----
+    Mean, factors and components are those of the training rows. They are fixed by a network's first fit, belong to
+    the network, and are applied in every prediction.
+
     A second ``fit`` goes on where the first one ended: the generator and the velocity, or the moments, are kept. Its
     schedule begins anew. After a divergence, and for another optimizer, velocity and moments are zero. Settings can be
     changed between fits. The algorithm is that of part 7 of the article series "Building a Neural Network from
@@ -128,6 +137,7 @@ class Trainer:
         schedule: Schedule = "constant",
         center: bool = True,
         scale: str | float = "auto",
+        pca: PCA | int | float | None = None,
         seed: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         callbacks: Iterable[Any] = (),
@@ -148,6 +158,7 @@ class Trainer:
         self.schedule = schedule
         self.center = center
         self.scale = scale
+        self.pca = pca
         self.n_threads = n_threads
         self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
@@ -203,15 +214,15 @@ class Trainer:
             If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
-        X = self._check_data("X", X)
+        before = self.network.preprocessing
+        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or before is None
+        X = self._check_data("X", X, self._n_features(X, first))
         targets = self.network._check_targets("y", y, len(X))
-        validation = self._check_validation(validation_data)
-        reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
+        validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(len(X))
         self._check_momentum()
         learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        before = self.network.preprocessing
-        if before is None or reset:
+        if first:
             self.network.preprocessing = self._preprocessing(X)
         self._trained = False
         try:
@@ -230,15 +241,21 @@ class Trainer:
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
 
-    def _check_data(self, name: str, X: Any) -> np.ndarray:
-        X = self.network._check_inputs(name, X)
+    def _n_features(self, X: Any, first: bool) -> int:
+        """Columns that the rows must have: any number, if their principal components are still to be found."""
+        if not first:
+            return self.network.n_features
+        return self.network.layer_sizes[0] if self.pca is None else checks.check_matrix("X", X).shape[1]
+
+    def _check_data(self, name: str, X: Any, n_features: int) -> np.ndarray:
+        X = self.network._check_inputs(name, X, n_features)
         if len(X) == 0:
             raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
         if len(X) >= 1 << 32:
             raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
         return X
 
-    def _check_validation(self, validation_data: Any) -> tuple[np.ndarray, passes.Targets] | None:
+    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[np.ndarray, passes.Targets] | None:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
@@ -246,15 +263,13 @@ class Trainer:
             if isinstance(validation_data, Sized):
                 found += f" of length {len(validation_data)}"
             raise TypeError(f"validation_data must be a tuple (X, y), got {found}")
-        X = self._check_data("validation_data[0]", validation_data[0])
+        X = self._check_data("validation_data[0]", validation_data[0], n_features)
         return X, self.network._check_targets("validation_data[1]", validation_data[1], len(X))
 
     def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        kind = kind_of_data(X)
-        factor = float(self.scale) if self.scale != "auto" else (1 / 255 if kind == "uint8" else 1.0)
-        mean = X.mean(axis=0, dtype=np.float64) * factor if self.center else np.zeros(X.shape[1])
-        checks.check_finite("mean of X", mean, self.network.dtype)
-        return Preprocessing(mean.astype(self.network.dtype), factor, kind)
+        found = fitted(X, self.center, self.scale, as_pca(self.pca), self.network.layer_sizes[0], self.network.dtype)
+        checks.check_finite("mean of X", found.mean, self.network.dtype)
+        return found
 
     def _batch_size(self, n_samples: int) -> int:
         if self.batch_size > n_samples:
