@@ -32,6 +32,7 @@ _HOMES = {
     "Trainer": "trainer",
     "History": "history",
     "Callback": "callbacks",
+    "EarlyStopping": "callbacks",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -44,6 +45,7 @@ __all__ = [
     "Callback",
     "DivergenceError",
     "DownloadError",
+    "EarlyStopping",
     "FormatError",
     "History",
     "Network",
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     from . import callbacks, datasets, exceptions, functional, history, network, preprocessing, schedules, trainer
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback
+    from .callbacks import Callback, EarlyStopping
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network

@@ -1,6 +1,5 @@
 """The network: layer sizes, one flat parameter vector with named views, predictions, loss and gradients."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import checks, functional, layers, passes
+from . import checks, decisions, functional, layers, passes
 from ._parallel import available_cpus, crew
 from .exceptions import DivergenceError
+from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import activations, gather
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters
 from .preprocessing import Preprocessing, kind_of_data
@@ -69,12 +69,23 @@ class Network:
         Of parameters and arithmetic.
     seed : int, numpy.random.Generator or None, default=None
         Where the initial weights come from.
+    weight_init : {"scaled_normal", "normal", "he", "he_uniform", "glorot_normal", "glorot_uniform", "zeros"}, \
+            default="scaled_normal"
+        How weights start.
+    bias_init : {"zeros", "normal"}, default="zeros"
+        How biases start.
 
     Notes
     -----
     Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu as ``randn * sqrt(2 / n_in)``, and biases
     as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
-    "Delving Deep into Rectifiers", 2015.
+    "Delving Deep into Rectifiers", 2015. The other ways are in ``fastnet.initialisation``; or assign to
+    ``network.weights`` and ``network.biases``.
+
+    Several networks against each other (one-vs-rest) are one network with sigmoid outputs, one a class, trained on
+    one-hot rows: ``trainer.fit(X, functional.one_hot(y, n_classes), ...)``. Then ``predict`` says yes or no for each
+    class, and ``decision_function(X).argmax(axis=1)`` is the class. For samples that belong to no class, add a
+    background class to a softmax network and train it on such samples, or let ``predict`` reject unsure ones.
 
     Examples
     --------
@@ -93,6 +104,8 @@ class Network:
         output: str = "softmax",
         dtype: Any = "float32",
         seed: int | np.random.Generator | None = None,
+        weight_init: str = "scaled_normal",
+        bias_init: str = "zeros",
     ):
         self._layer_sizes = _check_sizes(layer_sizes)
         self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
@@ -105,7 +118,7 @@ class Network:
         self._preprocessing: Preprocessing | None = None
         self._projection: Network | None = None  # principal components are a linear network
         self._kind_warned = False
-        self._initialise(checks.check_seed(seed))
+        self._initialise(checks.check_seed(seed), weight_init, bias_init)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
@@ -188,10 +201,13 @@ class Network:
             biases.append(flat[layer[BIAS] : layer[BIAS] + n_out])
         return weights, biases
 
-    def _initialise(self, rng: np.random.Generator) -> None:
-        for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
-            spread = math.sqrt((2.0 if activation == "relu" else 1.0) / len(weights))
-            weights[:] = rng.standard_normal(weights.shape) * spread
+    def _initialise(self, rng: np.random.Generator, weight_init: str, bias_init: str) -> None:
+        checks.check_choice("weight_init", weight_init, WEIGHT_INITS)
+        checks.check_choice("bias_init", bias_init, BIAS_INITS)
+        warn_of_zeros(weight_init, len(self.activations))
+        for weights, biases, activation in zip(self.weights, self.biases, (*self.activations, "identity"), strict=True):
+            weights[:] = draw_weights(rng, weights.shape, weight_init, activation)
+            biases[:] = draw_biases(rng, len(biases), bias_init)
 
     @property
     def n_parameters(self) -> int:
@@ -271,26 +287,43 @@ class Network:
         logits = self.decision_function(X)
         return functional.softmax(logits) if self.output == "softmax" else functional.sigmoid(logits)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, min_proba: float = 0.0, rejected: int = -1, threshold: Any = 0.5) -> np.ndarray:
         """Most probable classes, labels with a probability above one half, or plain outputs.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+        min_proba : float in [0, 1), default=0.0
+            Decide only if sure: where the most probable class (softmax), or the more probable of a label and its
+            absence (sigmoid), has a smaller probability, the answer is ``rejected`` (C. K. Chow, "On optimum
+            recognition error and reject tradeoff", 1970).
+        rejected : int, default=-1
+            Stands for no decision.
+        threshold : float in (0, 1), or array-like of shape (n_outputs,), default=0.5
+            For sigmoid: labels with a probability above it are predicted. One for all labels, or one each.
 
         Returns
         -------
         ndarray
             softmax: class indices of shape (n_samples,), the first of equals. sigmoid: 0 or 1, and identity:
             numbers, of shape (n_samples, n_outputs), or (n_samples,) with one output.
-        """
-        return self._decide(self.decision_function(X))
 
-    def _decide(self, logits: np.ndarray) -> np.ndarray:
-        if self.output == "softmax":
-            return logits.argmax(axis=1)
-        outputs = (logits > 0).astype(np.int64) if self.output == "sigmoid" else logits
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        Raises
+        ------
+        ValueError, TypeError
+            As ``decision_function``, and if an argument is not as described or does not go with the output.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> network = fastnet.Network([3, 3])
+        >>> network.weights[0][:] = np.eye(3)
+        >>> scores = [[2.0, 1.0, -1.0], [1.2, 1.0, 1.1]]  # probabilities 0.71, 0.26, 0.04 and 0.37, 0.30, 0.33
+        >>> network.predict(scores), network.predict(scores, min_proba=0.5)
+        (array([0, 0]), array([ 0, -1]))
+        """
+        rule = decisions.Rule.checked(min_proba, rejected, threshold, self.output, self.layer_sizes[-1])
+        return decisions.decide(self.decision_function(X), self.output, rule)
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy, or the coefficient of determination R² for plain outputs.

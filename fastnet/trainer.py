@@ -79,7 +79,7 @@ class Trainer:
     weight_decay : float, default=0.0
         Is multiplied with the weights (not the biases) and added to their gradient. For "adamw",
         ``w -= learning_rate * weight_decay * w`` beside the step instead.
-    schedule : {"constant", "halve", "step", "cosine"} or callable, default="constant"
+    schedule : {"constant", "halve", "plateau", "step", "cosine"}, Plateau or callable, default="constant"
         How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
     center : bool, default=True
         Subtract the mean of the training rows from every row.
@@ -322,7 +322,8 @@ class Trainer:
 
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
-        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, metrics["loss"])
+        before = metrics["loss"], metrics["val_loss"]
+        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
         order = _shuffled(self._rng, run.n_samples)
