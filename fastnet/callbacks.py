@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import checks
-
 MONITORS = ("val_loss", "val_accuracy", "loss", "accuracy")
 
 
@@ -108,6 +106,8 @@ class EarlyStopping(Callback):
     def __init__(
         self, monitor: str = "val_loss", patience: int = 10, min_delta: float = 0.0, restore_best: bool = True
     ):
+        from . import checks  # NumPy, which help on the command line does without
+
         self.monitor = checks.check_choice("monitor", monitor, MONITORS)
         self.patience = checks.check_integer("patience", patience, low=1)
         self.min_delta = checks.check_number("min_delta", min_delta)

@@ -387,6 +387,7 @@ def _components(text: str) -> int | float:
 
 
 def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
+    from .checks import check_integer
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
@@ -394,7 +395,7 @@ def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "
     n_inputs, n_classes = SHAPES[data]
     pca = None if settings.pca is None else PCA(settings.pca, settings.whiten)
     if isinstance(settings.pca, int):
-        n_inputs = min(settings.pca, n_inputs)
+        n_inputs = check_integer("pca", settings.pca, low=1, high=n_inputs)
     sizes = [n_inputs, *settings.hidden, n_classes]
     network = Network(sizes, settings.activation, seed=seed, weight_init=settings.weight_init)
     return Trainer(

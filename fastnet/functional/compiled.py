@@ -125,7 +125,7 @@ def _linear_grad(x, w, dout):
         left, right, rows = contiguous(x), contiguous(w), padded_rows(dout, x.dtype)
         packed, transposed = zero_rows(n_in, n_out, x.dtype), zero_rows(n_out, n_in, x.dtype)
         dense_gradient.pack_arrays(right.ctypes.data, n_out, packed)
-        dx, dw, db = zero_rows(len(x), n_in, x.dtype), np.empty_like(packed), np.empty(packed.shape[1], x.dtype)
+        dx, dw, db = zero_rows(len(x), n_in, x.dtype), np.zeros_like(packed), np.empty(packed.shape[1], x.dtype)
         dense_gradient.dense_backward_arrays(left.ctypes.data, rows, packed, transposed, dx, dw, db)
         return gradients(first_columns(dx, n_in), first_columns(dw, n_out), db[:n_out].copy())
 

@@ -111,7 +111,7 @@ def linear_grad(x: ArrayLike, w: ArrayLike, dout: ArrayLike) -> LinearGradients:
     rows, packed = arguments.padded_rows(gradient, dtype), arguments.zero_rows(n_in, n_out, dtype)
     dense_gradient.pack_arrays(weights.ctypes.data, n_out, packed)
     dx, transposed = arguments.zero_rows(len(inputs), n_in, dtype), arguments.zero_rows(n_out, n_in, dtype)
-    dw, db = np.empty_like(packed), np.empty(packed.shape[1], dtype)
+    dw, db = np.zeros_like(packed), np.empty(packed.shape[1], dtype)
     dense_gradient.dense_backward_arrays(inputs.ctypes.data, rows, packed, transposed, dx, dw, db)
     return LinearGradients(*(np.ascontiguousarray(a) for a in (dx[:, :n_in], dw[:, :n_out], db[:n_out])))
 
