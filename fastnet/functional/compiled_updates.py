@@ -145,7 +145,7 @@ def _sampled_softmax_grad(x, w, b, y, candidates, log_q=None, label_log_q=None):
         packed, dz, losses = zero_rows(n_in, n + 1, dtype), zero_rows(n_samples, n + 1, dtype), np.empty(n_samples)
         bias = np.zeros(packed.shape[1], dtype)
         sampled_softmax.sampled_softmax_arrays(
-            rows, classes, slots, label_slots, table, biases, q, label_q, 1 / n_samples, packed, bias, dz, losses
+            rows, slots, label_slots, table, biases, q, label_q, 1 / n_samples, packed, bias, dz, losses
         )
         dx, dw, db = np.zeros_like(rows), np.zeros_like(table), np.zeros(k, dtype)
         work = np.empty((n, rows.shape[1]), dtype)

@@ -295,7 +295,7 @@ def _solved(x: Any, w: Any, b: Any, y: Any, candidates: Any, log_q: Any, label_l
     packed = arguments.zero_rows(n_in, len(sampled) + 1, dtype)
     dz, bias = arguments.zero_rows(n_samples, len(sampled) + 1, dtype), np.zeros(packed.shape[1], dtype)
     kernels.sampled_softmax_arrays(
-        rows, classes, slots, label_slots, table, chosen, *offsets, 1 / n_samples, packed, bias, dz, losses
+        rows, slots, label_slots, table, chosen, *offsets, 1 / n_samples, packed, bias, dz, losses
     )
     return _Problem(rows, n_in, classes, slots, label_slots, table, dz, losses)
 

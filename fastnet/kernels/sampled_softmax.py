@@ -72,7 +72,7 @@ def _pack_candidates(table, slots, n_in, packed):
 
 
 @kernel
-def sampled_logits(x, classes, slots, label_slots, table, biases, log_q, label_log_q, packed, offsets, z):
+def sampled_logits(x, slots, label_slots, table, biases, log_q, label_log_q, packed, offsets, z):
     """z (B, S + 1, padded): the candidates' logits, and last the target's."""
     n_in, n, columns, size = len(packed), len(slots), z.shape[1], x.shape[1]
     _pack_candidates(table, slots, n_in, packed)
@@ -132,11 +132,9 @@ def gather_columns_arrays(w, row_step, column_step, classes, n_in, table):
 
 
 @entry
-def sampled_softmax_arrays(
-    x, classes, slots, label_slots, table, biases, log_q, label_log_q, scale, packed, offsets, z, losses
-):
+def sampled_softmax_arrays(x, slots, label_slots, table, biases, log_q, label_log_q, scale, packed, offsets, z, losses):
     """Losses (B,) and the gradients of z (B, padded S + 1)."""
-    sampled_logits(x, classes, slots, label_slots, table, biases, log_q, label_log_q, packed, offsets, z)
+    sampled_logits(x, slots, label_slots, table, biases, log_q, label_log_q, packed, offsets, z)
     n = len(slots)
     for b in range(len(x)):
         row = pointer(z, b * z.shape[1])
