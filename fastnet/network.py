@@ -361,7 +361,7 @@ class Network:
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+            Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         sample_weight : array-like of shape (n_samples,), optional
             The loss is then ``sum(weight * loss) / sum(weight)``.
 

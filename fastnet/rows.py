@@ -35,7 +35,7 @@ def dense_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray) -> ga
     mean : ndarray of shape (n_features,)
         Of the network's dtype; rows become ``X * scale - mean``.
     """
-    code, multiplier = gather.CODES[X.dtype.name], scale if isinstance(scale, float) else _whole_vectors(scale)
+    code, multiplier = gather.CODES[X.dtype.name], _whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
     return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], multiplier, _whole_vectors(mean))
 
 

@@ -195,7 +195,7 @@ class Trainer:
             from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
             these entries. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+            Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
         validation_data : tuple (X, y), optional
             Loss and accuracy on these are measured after each epoch.
