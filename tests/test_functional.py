@@ -52,7 +52,7 @@ def layouts(array):
 def test_doctests(name):
     module = importlib.import_module(f"fastnet.functional.{name}")
     result = doctest.testmod(module, extraglobs=vars(F))
-    assert result.attempted > 0 or name == "arguments"
+    assert result.attempted > 0 or name in ("arguments", "compiled_losses", "compiled_updates")
     assert result.failed == 0
 
 
