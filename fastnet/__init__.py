@@ -22,15 +22,18 @@ _MODULES = (
     "functional",
     "history",
     "network",
+    "preprocessing",
     "schedules",
     "scratch",
     "trainer",
 )
 _HOMES = {
     "Network": "network",
+    "PCA": "preprocessing",
     "Trainer": "trainer",
     "History": "history",
     "Callback": "callbacks",
+    "EarlyStopping": "callbacks",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -39,9 +42,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "PCA",
     "Callback",
     "DivergenceError",
     "DownloadError",
+    "EarlyStopping",
     "FormatError",
     "History",
     "Network",
@@ -54,6 +59,7 @@ __all__ = [
     "history",
     "info",
     "network",
+    "preprocessing",
     "schedules",
     "scratch",
     "trainer",
@@ -61,13 +67,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, schedules, scratch, trainer
+    from . import callbacks, datasets, exceptions, functional, history, network, preprocessing, schedules, scratch
+    from . import trainer as trainer
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback
+    from .callbacks import Callback, EarlyStopping
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network
+    from .preprocessing import PCA
     from .trainer import Trainer
 
 
