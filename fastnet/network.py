@@ -22,7 +22,6 @@ from .rows import dense_rows
 from .workspace import workspace
 
 ACTIVATIONS = tuple(more_activations.CODES)
-_LIKE_RELU = ("relu", "leaky_relu", "elu", "gelu", "silu")
 
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
@@ -71,11 +70,10 @@ class Network:
 
     Notes
     -----
-    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its
-    relatives (leaky_relu, elu, gelu, silu) as ``randn * sqrt(2 / n_in)``, and biases
-    as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
-    "Delving Deep into Rectifiers", 2015. The other ways are in ``fastnet.initialisation``; or assign to
-    ``network.weights`` and ``network.biases``.
+    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its relatives (leaky_relu, elu, gelu,
+    silu) as ``randn * sqrt(2 / n_in)``, and biases as zero, as in part 7 of the article series "Building a Neural
+    Network from scratch" and in He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015. The other ways are in
+    ``fastnet.initialisation``; or assign to ``network.weights`` and ``network.biases``.
 
     Several networks against each other (one-vs-rest) are one network with sigmoid outputs, one a class, trained on
     one-hot rows: ``trainer.fit(X, functional.one_hot(y, n_classes), ...)``. Then ``predict`` says yes or no for each
