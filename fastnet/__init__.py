@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer")
+_MODULES = (
+    "callbacks",
+    "datasets",
+    "estimators",
+    "exceptions",
+    "functional",
+    "history",
+    "network",
+    "schedules",
+    "trainer",
+)
 _HOMES = {
     "Network": "network",
     "Trainer": "trainer",
@@ -24,6 +34,8 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "info": "_info",
     "warmup": "_warmup",
 }
@@ -34,11 +46,14 @@ __all__ = [
     "DownloadError",
     "FormatError",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "Trainer",
     "__version__",
     "callbacks",
     "datasets",
+    "estimators",
     "exceptions",
     "functional",
     "history",
@@ -50,10 +65,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from . import callbacks, datasets, estimators, exceptions, functional, history, network, schedules, trainer
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback
+    from .estimators import MLPClassifier, MLPRegressor
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network

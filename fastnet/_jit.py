@@ -101,7 +101,7 @@ def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
     rooms = ["_shortcuts", "_compiler", "_jit", "simd", "barrier", "float_mode", "layout", "layers", "first_layer"]
-    rooms += ["mixed_rows", "passes"]
+    rooms += ["mixed_rows", "penalty", "passes"]
     sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:

@@ -58,21 +58,53 @@ def begin_minibatch(optimizer, k, thread):
     raise NotImplementedError
 
 
-def _begin_adam(optimizer, k, thread):
+@core
+def _count_step(optimizer, k, thread):
     t = optimizer.before + k + 1
     if thread == 0:
         optimizer.steps[0] = t
-    return adam.update_of(optimizer, t)
+    return t
+
+
+def _begin_adam(optimizer, k, thread):
+    return adam.update_of(optimizer, _count_step(optimizer, k, thread), optimizer.weight_decay)
 
 
 def _begin_any(optimizer, k, thread):
     return optimizer
 
 
+# With a weight decay for each minibatch, an array.
+
+
+def _begin_adam_decays(optimizer, k, thread):
+    return adam.update_of(optimizer, _count_step(optimizer, k, thread), optimizer.weight_decay[k])
+
+
+def _begin_sgd_decays(optimizer, k, thread):
+    decay = optimizer.weight_decay[k]
+    return sgd.Sgd(optimizer.learning_rate, optimizer.momentum, optimizer.nesterov, decay, optimizer.velocity)
+
+
+def _begin_folded_decays(optimizer, k, thread):
+    return sgd.FoldedSgd(optimizer.learning_rate, optimizer.weight_decay[k], optimizer.period)
+
+
+_BEGIN = {adam.Adam: _begin_adam}
+_BEGIN_DECAYS = {
+    adam.Adam: _begin_adam_decays,
+    sgd.Sgd: _begin_sgd_decays,
+    sgd.FoldedSgd: _begin_folded_decays,
+}
+
+
 @overload(begin_minibatch, jit_options=OVERLOAD)
 def _choose_begin(optimizer, k, thread):
-    is_adam = isinstance(optimizer, types.BaseNamedTuple) and optimizer.instance_class is adam.Adam
-    return _begin_adam if is_adam else _begin_any
+    if not isinstance(optimizer, types.BaseNamedTuple):
+        return _begin_any
+    kinds = dict(zip(optimizer.fields, optimizer.types, strict=True))
+    table = _BEGIN_DECAYS if isinstance(kinds.get("weight_decay"), types.Array) else _BEGIN
+    return table.get(optimizer.instance_class, _begin_any)
 
 
 def apply(optimizer, packed, offset, gradient, n, decay):

@@ -106,6 +106,17 @@ class Network:
         dtype: Any = "float32",
         seed: int | np.random.Generator | None = None,
     ):
+        self._set_up(layer_sizes, activation, output, dtype)
+        self._initialise(checks.check_seed(seed))
+
+    @classmethod
+    def _blank(cls, layer_sizes: Sequence[int], activation: str | Sequence[str], output: str, dtype: Any) -> "Network":
+        """Return a network whose parameters are zero: nothing is drawn."""
+        network = cls.__new__(cls)
+        network._set_up(layer_sizes, activation, output, dtype)
+        return network
+
+    def _set_up(self, layer_sizes: Sequence[int], activation: str | Sequence[str], output: str, dtype: Any) -> None:
         self._layer_sizes = _check_sizes(layer_sizes)
         self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
         self._output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
@@ -116,7 +127,6 @@ class Network:
         self._weights, self._biases = self._views(self._parameters)
         self._preprocessing: Preprocessing | None = None
         self._kind_warned = False
-        self._initialise(checks.check_seed(seed))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
@@ -233,19 +243,24 @@ class Network:
         return self._logits(X)
 
     def _logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits of a checked matrix."""
-        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-        if len(X):
-            n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
-            net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
-            work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
-            with crew(n_threads) as run:
-                run(passes.predict_logits, net, self._rows(X), order, work, logits)
+        """Logits of a checked matrix, which must be finite."""
+        logits = self._outputs(X, available_cpus())
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
                 f"the network's output for sample {row} is not finite: its weights are too large, or not finite"
             )
+        return logits
+
+    def _outputs(self, X: np.ndarray, most_threads: int) -> np.ndarray:
+        """Logits of a checked matrix."""
+        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        if len(X):
+            n_threads = max(1, min(most_threads, len(X) * self.n_parameters // _WORTH_A_THREAD))
+            net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
+            work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
+            with crew(n_threads) as run:
+                run(passes.predict_logits, net, self._rows(X), order, work, logits)
         return logits
 
     def predict_proba(self, X: Any) -> np.ndarray:

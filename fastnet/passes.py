@@ -13,11 +13,13 @@ What a compiled loop needs stands in the tuples here and in ``layers.py``; ``wor
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core import types
+from numba.extending import overload
 
-from . import barrier, first_layer, mixed_rows
-from ._jit import core, entry, kernel
+from . import barrier, first_layer, mixed_rows, penalty
+from ._jit import OVERLOAD, core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
-from .kernels import activations, cross_entropy, dense, squared_error
+from .kernels import activations, cross_entropy, dense, poisson, squared_error
 from .layers import (
     DELTA,
     OUTPUT,
@@ -100,6 +102,39 @@ def _row_loss(targets, row, z, n_out, scale):
     return squared_error.squared_error_row(z, z, n_out, t, scale), False
 
 
+def row_loss(targets, row, z, n_out, scale):
+    """Loss of one sample, by the kind of targets, and whether it is predicted right; logits become their gradient."""
+    raise NotImplementedError
+
+
+def _plain_loss(targets, row, z, n_out, scale):
+    return _row_loss(targets, row, z, n_out, scale)
+
+
+def _capped_loss(targets, row, z, n_out, scale):
+    excess = penalty.excess(targets, row, z, n_out) if targets.loss == SIGMOID_CROSS_ENTROPY else 0.0
+    loss, hit = _row_loss(targets, row, z, n_out, scale)
+    if targets.loss == SOFTMAX_CROSS_ENTROPY and loss > targets.cap:
+        loss = targets.cap
+    return loss - excess, hit
+
+
+def _poisson_loss(targets, row, z, n_out, scale):
+    return poisson.poisson_row(z, z, n_out, pointer(targets.values, row * n_out), scale), False
+
+
+_ROW_LOSSES = {
+    Targets: _plain_loss,
+    penalty.PenalisedTargets: _capped_loss,
+    penalty.PoissonTargets: _poisson_loss,
+}
+
+
+@overload(row_loss, jit_options=OVERLOAD)
+def _choose_row_loss(targets, row, z, n_out, scale):
+    return _ROW_LOSSES[targets.instance_class] if isinstance(targets, types.BaseNamedTuple) else None
+
+
 @core
 def _total_weight(targets, order, first, count):
     if targets.total > 0.0:
@@ -133,7 +168,7 @@ def _loss(net, targets, order, first, count, work, start, stop):
         weight = targets.weights[row] if targets.weights.size else 1.0
         scale = weight / total if total > 0.0 else 0.0
         z = pointer(work.buffer, work.places[last, OUTPUT] + b * step)
-        loss, hit = _row_loss(targets, row, z, n_out, scale)
+        loss, hit = row_loss(targets, row, z, n_out, scale)
         work.losses[b] = loss * scale if scale != 0.0 else 0.0
         work.hits[b] = hit
 
@@ -209,9 +244,11 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
     begin, end = _units(work, thread, n_threads)
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
+    penalty.sum_units(targets, rows, net, work, optimizer, begin, end)
     first_layer.load(rows, order, first, count, work, begin, end, thread)
     first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
+    penalty.sum_layers(targets, net, number, thread)
     _middle(net, targets, order, first, count, work, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
     _update(net, rows, optimizer, order, first, count, work, thread, n_threads)

@@ -31,6 +31,8 @@ class Run:
     batch_size, n_threads : int
     together : callable
         Runs a compiled function on all threads: see ``_parallel.crew``.
+    n_samples : int, optional
+        Samples of an epoch, if these are not all rows.
     """
 
     def __init__(
@@ -41,22 +43,30 @@ class Run:
         batch_size: int,
         n_threads: int,
         together: Together,
+        n_samples: int | None = None,
     ):
         self._network, self._X, self._targets = network, X, targets
         self._batch_size, self.together = batch_size, together
         self._net = network._packed()
         n_slices = plan.slices(network.layer_sizes, batch_size)
-        entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1], n_slices)
-        self._rows: gather.Rows | sparse.SparseRows = network._rows(X) if entries is None else entries
+        entries = self._entries(X, n_slices)
+        self._rows: gather.Rows | sparse.SparseRows = self._dense(X) if entries is None else entries
         self.sparse = entries is not None
         self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries)
-        self.n_samples, self.n_packed = len(X), self._net.packed.size
-        self._losses = np.zeros(-(-len(X) // batch_size))
+        self.n_samples, self.n_packed = X.shape[0] if n_samples is None else n_samples, self._net.packed.size
+        self._losses = np.zeros(-(-self.n_samples // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
         self._calls_alone, self._penalty = 0, 0.0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
         minibatches = min(self._per_call, len(self._losses))
         self._call_seconds = minibatches * plan.minibatch_seconds(network.layer_sizes, batch_size)
+
+    def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
+        """Entries of the rows, or None if these had better stay dense."""
+        return sparse_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
+
+    def _dense(self, X: Any) -> gather.Rows:
+        return self._network._rows(X)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -81,6 +91,11 @@ class Run:
             self._penalty = min(max(_SECONDS_ALONE, 2 * self._penalty), _MOST_SECONDS_ALONE)
         else:
             self._penalty = 0.0
+
+    @property
+    def n_units(self) -> int:
+        """Units that the first layer's work is cut into."""
+        return int(self._work.units[-1])
 
     def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.

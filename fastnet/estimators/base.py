@@ -1,0 +1,385 @@
+"""What both estimators share: the way from ``fit`` to a solver and back, and predictions."""
+
+import copy
+from collections.abc import Callable
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+
+from ..network import Network
+from . import engine
+from .initial import initial_weights
+from .lbfgs import fit_lbfgs
+from .losses import activated, cap_of, sample_losses
+from .optimizer import Optimizer
+from .parameters import activation_names, check_parameters, hidden_sizes
+from .stochastic import Course, Problem, clipped_batch_size
+from .validation import Validation, scorer_of, weighted_mean
+
+try:  # scikit-learn 1.9
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # pragma: no cover
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Before scikit-learn 1.9 there are no callbacks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the method as it is."""
+        return method
+
+
+# Fitted state whose names do not end in an underscore.
+_STATE = ("_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_order", "_split")
+
+_TOO_SMALL = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+_NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
+)
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
+    """Base of ``MLPClassifier`` and ``MLPRegressor``; not to be used by itself."""
+
+    # -- what the two do differently -------------------------------------------------------------------
+
+    def _encoded(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
+        """Return checked X, and targets of shape (n_samples,) or (n_samples, n_outputs)."""
+        raise NotImplementedError
+
+    def _encoded_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """Return the same for validation data."""
+        raise NotImplementedError
+
+    def _out_activation(self) -> str:
+        raise NotImplementedError
+
+    def _targets(self, y: np.ndarray, weights: np.ndarray, dtype: Any) -> engine.Targets:
+        """Return encoded targets (n_samples, n_outputs) as compiled code takes them."""
+        raise NotImplementedError
+
+    def _output_score(self, z: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
+        """Accuracy or R² of logits for encoded targets (n_samples, n_outputs)."""
+        raise NotImplementedError
+
+    def _class_weights(self, y: Any, encoded: np.ndarray, incremental: bool) -> np.ndarray | None:
+        return None
+
+    # -- fit -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _all_or_nothing(self) -> Any:
+        """If what is done within fails, fitted attributes are what they were."""
+
+        def fitted() -> dict[str, Any]:
+            names = [n for n in vars(self) if (n.endswith("_") and not n.startswith("__")) or n in _STATE]
+            return {name: vars(self)[name] for name in names}
+
+        before = fitted()
+        try:
+            yield
+        except BaseException:
+            for name in fitted():
+                delattr(self, name)
+            vars(self).update(before)
+            raise
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, validation: tuple[Any, Any, Any] | None = None
+    ) -> None:
+        """Fit, or train for one more epoch."""
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        names = activation_names(self.activation, len(hidden))
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        given_X, given_y = X, y
+        X, y = self._encoded(X, y, incremental, first)
+        X, encoded = engine.as_rows(X), y.reshape(len(y), -1)
+        weights = _checked_weights(sample_weight, X.shape[0])
+        total_weights = _product(weights, self._class_weights(given_y, encoded, incremental))
+        self.n_outputs_ = encoded.shape[1]
+        sizes = [X.shape[1], *hidden, self.n_outputs_]
+        if not self._resumes(first):
+            self._random_state = check_random_state(self.random_state)
+        if first:
+            self._initialise(sizes, names, X.dtype)
+        network = self._network(names, self._fit_dtype(), sizes)
+        held_out = None if validation is None else self._held_out(*validation)
+        callbacks = self._callback_context(given_X, given_y, incremental)
+        if self.solver == "lbfgs":
+            problem = self._problem(X, encoded, total_weights, network)
+            fit_lbfgs(self, network, problem, callbacks)
+        else:
+            self._fit_stochastic(X, encoded, given_y, weights, total_weights, network, held_out, incremental, callbacks)
+        self._keep(network)
+        if not np.isfinite(network.parameters).all():
+            raise ValueError(_NOT_FINITE)
+
+    def _initialise(self, sizes: list[int], names: list[str], dtype: Any) -> None:
+        """Set all attributes for a first fit, and draw weights."""
+        self.n_iter_, self.t_, self.n_layers_ = 0, 0, len(sizes)
+        self.out_activation_ = self._out_activation()
+        scheme, kind = self.weight_init, self.dtype or dtype
+        self.coefs_, self.intercepts_ = initial_weights(self._random_state, sizes, names, scheme, kind)
+        if self.solver == "lbfgs":
+            return
+        self.loss_curve_ = []
+        self._no_improvement_count = 0
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_loss_curve_: list[float] | None = None
+
+    def _fit_dtype(self) -> Any:
+        """Of arithmetic: that of the weights, but L-BFGS-B, whose searches need it, takes float64 if it may."""
+        if self.dtype is not None:
+            return np.dtype(self.dtype)
+        found = np.result_type(*self.coefs_, np.float32)
+        return np.dtype(np.float64) if self.solver == "lbfgs" else found
+
+    def _network(self, names: list[str], dtype: Any, sizes: list[int]) -> Network:
+        expected = list(pairwise(sizes))
+        found = [np.shape(coef) for coef in self.coefs_]
+        if found != expected:
+            raise ValueError(
+                f"the fitted weights have the shapes {found}, but the data and hidden_layer_sizes need {expected}; "
+                "fit with warm_start=False"
+            )
+        return engine.network_of(self.coefs_, self.intercepts_, names, dtype)
+
+    def _keep(self, network: Network) -> None:
+        self.coefs_ = [weights.copy() for weights in network.weights]
+        self.intercepts_ = [biases.copy() for biases in network.biases]
+
+    def _problem(
+        self, X: Any, y: np.ndarray, weights: np.ndarray | None, network: Network, chosen: np.ndarray | None = None
+    ) -> Problem:
+        targets = self._targets(y, np.zeros(0) if weights is None else weights, network.dtype)
+        # scikit-learn's squared error is a mean over outputs, but its gradient is that of their sum.
+        factor = 1.0 / y.shape[1] if self.out_activation_ == "identity" else 1.0
+        return Problem(X, targets, self._loss_constants(y), factor, chosen)
+
+    def _loss_constants(self, y: np.ndarray) -> np.ndarray:
+        return np.zeros(0)
+
+    # -- stochastic solvers ----------------------------------------------------------------------------
+
+    def _fit_stochastic(
+        self,
+        X: Any,
+        y: np.ndarray,
+        given_y: Any,
+        weights: np.ndarray | None,
+        total_weights: np.ndarray | None,
+        network: Network,
+        held_out: Validation | None,
+        incremental: bool,
+        callbacks: Callable[[Network], bool],
+    ) -> None:
+        resumes = self._resumes(False) and hasattr(self, "_optimizer")
+        keeps = hasattr(self, "_optimizer") and (incremental or resumes)
+        self._optimizer = copy.copy(self._optimizer) if keeps else self._new_optimizer()
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        chosen = None
+        if self.early_stopping and held_out is None:
+            chosen, rows = self._split_rows(y, resumes)
+            labels = self._decoded(y[rows])
+            held_out = Validation(X[rows], y[rows], labels, None if weights is None else weights[rows])
+        self._begin_curves(held_out)
+        n_samples = X.shape[0] if chosen is None else len(chosen)
+        batch_size = clipped_batch_size(self.batch_size, n_samples)
+        order = np.arange(n_samples)
+        if resumes and len(self._order) == n_samples:
+            order = self._order
+        validate = None if held_out is None else self._validator(held_out)
+        problem = self._problem(X, y, total_weights, network, chosen)
+        course = Course(self, network, problem, validate, callbacks)
+        order = course.run(self._optimizer, order, batch_size, incremental)
+        if self.resume:
+            self._order = order
+
+    def _resumes(self, first: bool) -> bool:
+        return bool(self.resume and self.warm_start and not first and hasattr(self, "_random_state"))
+
+    def _new_optimizer(self) -> Optimizer:
+        return Optimizer(
+            solver=self.solver,
+            learning_rate_init=self.learning_rate_init,
+            schedule=self.learning_rate,
+            power_t=self.power_t,
+            momentum=self.momentum,
+            nesterov=self.nesterovs_momentum,
+            beta_1=self.beta_1,
+            beta_2=self.beta_2,
+            epsilon=self.epsilon,
+        )
+
+    def _split_rows(self, y: np.ndarray, resumes: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that are trained on, and rows that are held out."""
+        if resumes and hasattr(self, "_split") and sum(map(len, self._split)) == len(y):
+            return self._split
+        train, held_out = train_test_split(
+            np.arange(len(y)),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=self._strata(y),
+        )
+        if len(held_out) < 2:
+            raise ValueError(_TOO_SMALL)
+        if self.resume:
+            self._split = train, held_out
+        return train, held_out
+
+    def _strata(self, y: np.ndarray) -> np.ndarray | None:
+        return None
+
+    def _decoded(self, y: np.ndarray) -> np.ndarray:
+        """Return encoded targets as the user has them."""
+        return y
+
+    def _begin_curves(self, held_out: Validation | None) -> None:
+        """Go on with private copies of the curves."""
+        self.loss_curve_ = list(getattr(self, "loss_curve_", []))
+        self._no_improvement_count = getattr(self, "_no_improvement_count", 0)
+        if not self.early_stopping and getattr(self, "best_loss_", None) is None:
+            self.best_loss_ = np.inf
+        if held_out is None:
+            return
+        self.validation_scores_ = list(getattr(self, "validation_scores_", None) or [])
+        self.validation_loss_curve_ = list(getattr(self, "validation_loss_curve_", None) or [])
+        if getattr(self, "best_validation_score_", None) is None:
+            self.best_validation_score_ = -np.inf
+
+    # -- validation ------------------------------------------------------------------------------------
+
+    def _held_out(self, X: Any, y: Any, sample_weight: Any) -> Validation | None:
+        """Return checked validation data, or None if there are none."""
+        if X is None and y is None:
+            if sample_weight is not None:
+                raise ValueError("sample_weight_val is provided, but X_val and y_val were not provided.")
+            return None
+        if y is None:
+            raise ValueError("X_val is provided, but y_val was not provided.")
+        if X is None:
+            raise ValueError("y_val is provided, but X_val was not provided.")
+        if self.solver == "lbfgs":
+            raise ValueError("X_val and y_val are used after each epoch: solver='lbfgs' has none.")
+        X, encoded = self._encoded_validation(X, y)
+        check_consistent_length(X, encoded)
+        weights = _checked_weights(sample_weight, X.shape[0])
+        return Validation(engine.as_rows(X), encoded.reshape(len(encoded), -1), y, weights)
+
+    def _validator(self, data: Validation) -> Callable[[Network], None]:
+        scorer = scorer_of(self.monitor)
+
+        def validate(network: Network) -> None:
+            z = engine.outputs(network, data.X, self.n_threads)
+            loss = weighted_mean(sample_losses(z, data.y, self.out_activation_), data.weights)
+            if scorer is not None:
+                keywords = {} if data.weights is None else {"sample_weight": data.weights}
+                score = float(scorer(self._as_fitted(network), data.X, data.labels, **keywords))
+            else:
+                score = -loss if self.monitor == "loss" else self._output_score(z, data.y, data.weights)
+            self.validation_scores_.append(score)  # type: ignore[union-attr]
+            self.validation_loss_curve_.append(loss)  # type: ignore[union-attr]
+            if not self.early_stopping and score > self.best_validation_score_:
+                self.best_validation_score_ = score
+            if self.verbose:
+                print(f"Validation score: {score:f}")
+
+        return validate
+
+    def _as_fitted(self, network: Network) -> Any:
+        """Return a copy that predicts with the network's weights; it has seen no names of features."""
+        fitted = copy.copy(self)
+        fitted._keep(network)
+        vars(fitted).pop("feature_names_in_", None)
+        return fitted
+
+    # -- callbacks -------------------------------------------------------------------------------------
+
+    def _has_callbacks(self) -> bool:
+        return bool(getattr(self, "_skl_callbacks", []))
+
+    def _callback_context(self, X: Any, y: Any, incremental: bool) -> Callable[[Network], bool]:
+        """Begin scikit-learn's callbacks; returns what to call after each epoch, or iteration."""
+        if incremental or not hasattr(self, "_init_callback_context"):
+            return lambda network: False
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if not self._has_callbacks():
+            return lambda network: False
+        name = "iteration" if self.solver == "lbfgs" else "epoch"
+        current = [context.subcontext(task_name=name).call_on_fit_task_begin(estimator=self, X=X, y=y)]
+        left = [self.max_iter - 1]
+
+        def after(network: Network) -> bool:
+            def attributes() -> dict[str, Any]:
+                coefs, intercepts = [w.copy() for w in network.weights], [b.copy() for b in network.biases]
+                return {"coefs_": coefs, "intercepts_": intercepts}
+
+            stop = current[0].call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
+            if left[0] > 0 and not stop:
+                left[0] -= 1
+                current[0] = context.subcontext(task_name=name)
+                current[0].call_on_fit_task_begin(estimator=self, X=X, y=y)
+            return bool(stop)
+
+        return after
+
+    # -- predictions -----------------------------------------------------------------------------------
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """Logits (n_samples, n_outputs) of the user's X."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
+        dtype = self.dtype or np.result_type(X.dtype, *self.coefs_)
+        names = activation_names(self.activation, len(self.coefs_) - 1)
+        network = engine.network_of(self.coefs_, self.intercepts_, names, dtype)
+        return engine.outputs(network, engine.as_rows(X), self.n_threads)
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Outputs (n_samples, n_outputs) of the user's X."""
+        return activated(self._logits(X), self.out_activation_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _cap(self, dtype: Any) -> float:
+        return cap_of(dtype)
+
+
+def _checked_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Return sample weights as float64, or refuse them in scikit-learn's words."""
+    if sample_weight is None:
+        return None
+    if np.isscalar(sample_weight):
+        weights = np.full(n_samples, sample_weight, np.float64)
+    else:
+        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight")
+        if weights.ndim != 1:
+            raise ValueError(
+                f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected either a scalar value "
+                f"or a 1D array of length {n_samples}."
+            )
+        if weights.shape != (n_samples,):
+            raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}!")
+    if (weights == 0).all():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return a * b
+
+
+__all__ = ["BaseMLP", "check_parameters", "with_callbacks"]
