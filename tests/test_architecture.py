@@ -29,6 +29,7 @@ ORDER = [
     {"network"},
     {"run"},
     {"estimators.parameters", "estimators.initial", "estimators.losses", "estimators.validation"},
+    {"estimators.callbacks"},
     {"estimators.engine"},
     {"estimators.optimizer"},
     {"estimators.stochastic"},

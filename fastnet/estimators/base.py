@@ -14,25 +14,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from ..network import Network
 from . import engine
+from .callbacks import CallbackSupportMixin, begin_callbacks, end_callbacks
 from .initial import initial_weights
 from .lbfgs import fit_lbfgs
-from .losses import activated, cap_of, sample_losses
+from .losses import activated, sample_losses
 from .optimizer import Optimizer
 from .parameters import activation_names, check_parameters, hidden_sizes
 from .stochastic import Course, Problem, clipped_batch_size
 from .validation import Validation, scorer_of, weighted_mean
-
-try:  # scikit-learn 1.9
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # pragma: no cover
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Before scikit-learn 1.9 there are no callbacks."""
-
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
-
 
 # Fitted state whose names do not end in an underscore.
 _STATE = ("_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_order", "_split")
@@ -45,6 +34,18 @@ _NOT_FINITE = (
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """Base of ``MLPClassifier`` and ``MLPRegressor``; not to be used by itself."""
+
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    validation_loss_curve_: list[float] | None
+    best_validation_score_: float | None
+    _optimizer: Optimizer
+    _random_state: np.random.RandomState
+    _order: np.ndarray  # the last epoch's, for the next fit to go on from
+    _split: tuple[np.ndarray, np.ndarray]
 
     # -- what the two do differently -------------------------------------------------------------------
 
@@ -74,19 +75,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @contextmanager
     def _all_or_nothing(self) -> Any:
-        """If what is done within fails, fitted attributes are what they were."""
+        """Check the parameters; if what is done within fails, fitted attributes are what they were."""
 
         def fitted() -> dict[str, Any]:
             names = [n for n in vars(self) if (n.endswith("_") and not n.startswith("__")) or n in _STATE]
             return {name: vars(self)[name] for name in names}
 
         before = fitted()
+        check_parameters(self)
         try:
             yield
         except BaseException:
             for name in fitted():
                 delattr(self, name)
-            vars(self).update(before)
+            for name, value in before.items():
+                setattr(self, name, value)
             raise
 
     def _fit(
@@ -109,7 +112,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._initialise(sizes, names, X.dtype)
         network = self._network(names, self._fit_dtype(), sizes)
         held_out = None if validation is None else self._held_out(*validation)
-        callbacks = self._callback_context(given_X, given_y, incremental)
+        callbacks = (lambda network: False) if incremental else begin_callbacks(self, given_X, given_y)
         if self.solver == "lbfgs":
             problem = self._problem(X, encoded, total_weights, network)
             fit_lbfgs(self, network, problem, callbacks)
@@ -118,6 +121,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self._keep(network)
         if not np.isfinite(network.parameters).all():
             raise ValueError(_NOT_FINITE)
+        if not incremental:
+            end_callbacks(self, given_X, given_y)
 
     def _initialise(self, sizes: list[int], names: list[str], dtype: Any) -> None:
         """Set all attributes for a first fit, and draw weights."""
@@ -129,10 +134,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             return
         self.loss_curve_ = []
         self._no_improvement_count = 0
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.validation_scores_ = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self.best_loss_ = None if self.early_stopping else np.inf
-        self.validation_loss_curve_: list[float] | None = None
+        self.validation_loss_curve_ = None
 
     def _fit_dtype(self) -> Any:
         """Of arithmetic: that of the weights, but L-BFGS-B, whose searches need it, takes float64 if it may."""
@@ -221,7 +226,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _split_rows(self, y: np.ndarray, resumes: bool) -> tuple[np.ndarray, np.ndarray]:
         """Rows that are trained on, and rows that are held out."""
-        if resumes and hasattr(self, "_split") and sum(map(len, self._split)) == len(y):
+        if resumes and hasattr(self, "_split") and len(self._split[0]) + len(self._split[1]) == len(y):
             return self._split
         train, held_out = train_test_split(
             np.arange(len(y)),
@@ -276,6 +281,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _validator(self, data: Validation) -> Callable[[Network], None]:
         scorer = scorer_of(self.monitor)
+        scores, losses = self.validation_scores_ or [], self.validation_loss_curve_ or []
+        self.validation_scores_, self.validation_loss_curve_ = scores, losses
 
         def validate(network: Network) -> None:
             z = engine.outputs(network, data.X, self.n_threads)
@@ -285,10 +292,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                 score = float(scorer(self._as_fitted(network), data.X, data.labels, **keywords))
             else:
                 score = -loss if self.monitor == "loss" else self._output_score(z, data.y, data.weights)
-            self.validation_scores_.append(score)  # type: ignore[union-attr]
-            self.validation_loss_curve_.append(loss)  # type: ignore[union-attr]
-            if not self.early_stopping and score > self.best_validation_score_:
-                self.best_validation_score_ = score
+            scores.append(score)
+            losses.append(loss)
+            if not self.early_stopping:
+                self.best_validation_score_ = np.nanmax(scores) if np.isfinite(score) else self.best_validation_score_
             if self.verbose:
                 print(f"Validation score: {score:f}")
 
@@ -298,39 +305,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return a copy that predicts with the network's weights; it has seen no names of features."""
         fitted = copy.copy(self)
         fitted._keep(network)
-        vars(fitted).pop("feature_names_in_", None)
+        if hasattr(fitted, "feature_names_in_"):
+            del fitted.feature_names_in_
         return fitted
-
-    # -- callbacks -------------------------------------------------------------------------------------
-
-    def _has_callbacks(self) -> bool:
-        return bool(getattr(self, "_skl_callbacks", []))
-
-    def _callback_context(self, X: Any, y: Any, incremental: bool) -> Callable[[Network], bool]:
-        """Begin scikit-learn's callbacks; returns what to call after each epoch, or iteration."""
-        if incremental or not hasattr(self, "_init_callback_context"):
-            return lambda network: False
-        context = self._init_callback_context(max_subtasks=self.max_iter)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        if not self._has_callbacks():
-            return lambda network: False
-        name = "iteration" if self.solver == "lbfgs" else "epoch"
-        current = [context.subcontext(task_name=name).call_on_fit_task_begin(estimator=self, X=X, y=y)]
-        left = [self.max_iter - 1]
-
-        def after(network: Network) -> bool:
-            def attributes() -> dict[str, Any]:
-                coefs, intercepts = [w.copy() for w in network.weights], [b.copy() for b in network.biases]
-                return {"coefs_": coefs, "intercepts_": intercepts}
-
-            stop = current[0].call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=attributes)
-            if left[0] > 0 and not stop:
-                left[0] -= 1
-                current[0] = context.subcontext(task_name=name)
-                current[0].call_on_fit_task_begin(estimator=self, X=X, y=y)
-            return bool(stop)
-
-        return after
 
     # -- predictions -----------------------------------------------------------------------------------
 
@@ -351,9 +328,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def _cap(self, dtype: Any) -> float:
-        return cap_of(dtype)
 
 
 def _checked_weights(sample_weight: Any, n_samples: int) -> np.ndarray | None:
@@ -380,6 +354,3 @@ def _product(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     if a is None or b is None:
         return b if a is None else a
     return a * b
-
-
-__all__ = ["BaseMLP", "check_parameters", "with_callbacks"]

@@ -14,7 +14,8 @@ from sklearn.utils.validation import validate_data
 from .. import passes
 from ..penalty import PenalisedTargets
 from . import engine
-from .base import BaseMLP, check_parameters, with_callbacks
+from .base import BaseMLP
+from .callbacks import with_callbacks
 from .losses import activated, cap_of
 from .validation import weighted_mean
 
@@ -28,7 +29,107 @@ def _is_stochastic(estimator: Any) -> bool:
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """DOC"""
+    """Multilayer perceptron: scikit-learn's ``MLPClassifier``, compiled, and with what its users ask for.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Units of each hidden layer; an empty tuple makes logistic regression.
+    activation : {"relu", "logistic", "tanh", "identity"} or a list of these, default="relu"
+        Of the hidden layers, one for all or one each.
+    solver : {"adam", "sgd", "lbfgs", "adamw"}, default="adam"
+        "lbfgs" is SciPy's L-BFGS-B on all samples at once. "adamw" is Adam with decoupled weight decay, which
+        scikit-learn does not have.
+    alpha : float, default=0.0001
+        The loss has ``alpha * sum(w**2) / (2 n)`` added, n being the samples of a minibatch, or the sum of their
+        weights. With "adamw" weights lose ``learning_rate * alpha * w`` in each step instead.
+    batch_size : int or "auto", default="auto"
+        "auto" is 200, or all samples if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        For "sgd": ``learning_rate_init``; that divided by ``t_**power_t`` after each epoch; or divided by 5 whenever
+        ``n_iter_no_change`` epochs have brought no improvement.
+    learning_rate_init : float, default=0.001
+    power_t : float, default=0.5
+    max_iter : int, default=200
+        Epochs, or iterations of "lbfgs".
+    shuffle : bool, default=True
+        Shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Draws weights, the validation split and shuffles, in scikit-learn's order.
+    tol : float, default=1e-4
+        Less is no improvement; for "lbfgs" the largest gradient at the end.
+    verbose : bool, default=False
+        Print the loss of each epoch.
+    warm_start : bool, default=False
+        Begin with the weights of the last fit. The optimizer begins anew, unless ``resume``.
+    momentum : float in [0, 1], default=0.9
+        For "sgd".
+    nesterovs_momentum : bool, default=True
+        For "sgd".
+    early_stopping : bool, default=False
+        Hold out ``validation_fraction`` of the samples, or take ``X_val`` and ``y_val``, stop when their score gets no
+        better, and keep the best weights.
+    validation_fraction : float, default=0.1
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        For "adam" and "adamw", the short form of the paper: epsilon is not corrected.
+    epsilon : float, default=1e-8
+    n_iter_no_change : int, default=10
+        Epochs without improvement before training stops.
+    max_fun : int, default=15000
+        Evaluations of the loss, for "lbfgs".
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, which those of the samples are multiplied by. Scores and losses of validation data
+        take the samples' weights alone. With several labels a list of dicts, one a label.
+    monitor : {"score", "loss"}, name of a scorer, or callable, default="score"
+        What ``validation_scores_`` holds and early stopping looks at, greater being better: accuracy; the negative
+        validation loss; a scorer of scikit-learn's; or a callable ``(estimator, X, y)``.
+    weight_init : str or pair, default="auto"
+        "auto" draws as scikit-learn does. "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+        "lecun_uniform", "lecun_normal" and "zeros" begin with biases of zero. A pair (coefs, intercepts) is copied.
+    dtype : {"float32", "float64"} or None, default=None
+        Of weights and arithmetic. None follows X, as scikit-learn does; with "lbfgs" that is always float64.
+    n_threads : int or None, default=None
+        None takes as many as are worth it, and one within a job of joblib's. No result depends on it.
+    resume : bool, default=False
+        With ``warm_start=True``, go on exactly where the last fit ended: optimizer, learning rate, random state and
+        held-out samples are kept, so that two fits of 5 epochs give the bits of one of 10.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    coefs_ : list of ndarray of shape (n_in, n_out)
+    intercepts_ : list of ndarray of shape (n_out,)
+    loss_ : float
+        Of the last epoch, penalty included, each minibatch's before its update.
+    best_loss_ : float or None
+        None with early stopping.
+    loss_curve_ : list of float
+    validation_scores_, validation_loss_curve_ : list of float or None
+        One an epoch, if there are validation data. The losses are without penalty.
+    best_validation_score_ : float or None
+    n_iter_, t_ : int
+        Epochs of the last fit; samples seen by all.
+    n_features_in_, n_layers_, n_outputs_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has names.
+    out_activation_ : str
+
+    Notes
+    -----
+    Draws, splits, stopping rules, warnings and errors are scikit-learn's: in float64 and with the same
+    ``random_state`` so are the weights, up to rounding. An epoch is one compiled call; rows are used as they lie in
+    memory, and sparse ones never written out. Losses clip probabilities as scikit-learn's do; gradients do not.
+    A fit that fails leaves fitted attributes as they were. A minibatch whose weights are all zero changes nothing.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from fastnet import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = MLPClassifier((32,), max_iter=30, early_stopping=True, random_state=0).fit(X[:1500] / 16, y[:1500])
+    >>> bool(model.score(X[1500:] / 16, y[1500:]) > 0.85), len(model.validation_loss_curve_)
+    (True, 30)
+    """
 
     def __init__(
         self,
@@ -106,9 +207,30 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """FITDOC"""
+        """Fit to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 and float64 are used as they are; other dtypes become float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Classes, which may be strings, or a matrix of 0 and 1 for labels that do not exclude each other.
+        sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Validation data: ``validation_scores_`` and ``validation_loss_curve_`` are measured on these after each
+            epoch, and early stopping, if wanted, looks at them; then nothing is held out.
+        sample_weight_val : array-like of shape (n_val,), default=None
+
+        Returns
+        -------
+        self : MLPClassifier
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or weights are not finite at the end. Nothing has been changed then.
+        """
         with self._all_or_nothing():
-            check_parameters(self)
             self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
         return self
 
@@ -130,7 +252,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self : MLPClassifier
         """
         with self._all_or_nothing():
-            check_parameters(self)
             if self._is_first_call(classes):
                 self._label_binarizer = LabelBinarizer()
                 self._label_binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
@@ -260,6 +381,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         p = self._outputs(X)
         return np.hstack([1 - p, p]) if self.n_outputs_ == 1 else p
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Logits: what is before softmax or the logistic function. scikit-learn's class does not have this.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Above zero where the second of two classes, or a label, is more likely than not.
+        """
+        z = self._logits(X)
+        return z.ravel() if self.n_outputs_ == 1 else z
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithms of ``predict_proba``.

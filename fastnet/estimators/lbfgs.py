@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._parallel import crew
 from ..network import Network
+from .callbacks import has_callbacks
 from .engine import epochs, fit_threads
 from .stochastic import Problem
 
@@ -60,7 +61,7 @@ def _minimize(e: Any, network: Network, function: Callable[..., Any], after: Cal
     if tuple(map(int, scipy.__version__.split(".")[:2])) < (1, 15):
         options["iprint"] = 1 if e.verbose else -1
     start = network.parameters.astype(np.float64)
-    watched = callback if e._has_callbacks() else None
+    watched = callback if has_callbacks(e) else None
     return minimize(function, start, method="L-BFGS-B", jac=True, options=options, callback=watched)
 
 

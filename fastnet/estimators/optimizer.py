@@ -91,8 +91,8 @@ class Working:
             velocity = self._vectors[0] if self._vectors else np.zeros(0, self._network.dtype)
             return Sgd(o.learning_rate, float(o.momentum), bool(o.nesterov), decays, velocity)
         before, decoupled = int(self._steps[0]), o.solver == "adamw"
-        betas, epsilon = (float(o.beta_1), float(o.beta_2)), float(o.epsilon)
-        return Adam(o.learning_rate, *betas, epsilon, decays, decoupled, *self._vectors, before, self._steps, True)
+        (m, v), (beta1, beta2, epsilon) = self._vectors, (float(o.beta_1), float(o.beta_2), float(o.epsilon))
+        return Adam(o.learning_rate, beta1, beta2, epsilon, decays, decoupled, m, v, before, self._steps, short=True)
 
     def keep(self) -> None:
         """Bring what is remembered back into the optimizer."""

@@ -39,7 +39,7 @@ def _options(*names: str) -> Constraint:
     )
 
 
-def _interval(kind: type, low: float, high: float = np.inf, closed: str = "left") -> Constraint:
+def _interval(kind: Any, low: float, high: float = np.inf, closed: str = "left") -> Constraint:
     """Numbers between two bounds; infinity is in no interval of integers."""
     left, right = closed in ("left", "both"), closed in ("right", "both")
 
@@ -61,15 +61,11 @@ def _article(name: str) -> str:
 
 def _instance(*kinds: type) -> Constraint:
     names = [
-        f"an instance of {kind.__qualname__ if kind.__module__ == 'builtins' else f'{kind.__module__}.{kind.__qualname__}'!r}"
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         for kind in kinds
     ]
-    return Constraint(lambda value: isinstance(value, kinds), " or ".join(names))
-
-
-def _is_array_like(value: Any) -> bool:
-    has_length = hasattr(value, "__len__") or hasattr(value, "shape") or hasattr(value, "__array__")
-    return has_length and not isinstance(value, str | bytes | dict) and np.ndim(value) > 0
+    texts = [f"an instance of {name!r}" for name in names]
+    return Constraint(lambda value: isinstance(value, kinds), " or ".join(texts))
 
 
 _NONE = Constraint(lambda value: value is None, "None")
@@ -90,6 +86,7 @@ _RANDOM_STATE = (
     _instance(np.random.RandomState),
     _NONE,
 )
+_INFINITY = Constraint(lambda value: isinstance(value, Real) and value == np.inf, "a float among {inf}")
 _POSITIVE = _interval(Real, 0, closed="neither")
 _NOT_NEGATIVE = _interval(Real, 0)
 _COUNT = _interval(Integral, 1)
@@ -117,7 +114,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "beta_1": (_FRACTION,),
     "beta_2": (_FRACTION,),
     "epsilon": (_POSITIVE,),
-    "n_iter_no_change": (_COUNT, Constraint(lambda value: isinstance(value, Real) and value == np.inf, "a float among {inf}")),
+    "n_iter_no_change": (_COUNT, _INFINITY),
     "max_fun": (_COUNT,),
     "loss": (_options("poisson", "squared_error"),),
     "class_weight": (_options("balanced"), _instance(dict, list), _NONE),
@@ -170,6 +167,6 @@ def activation_names(activation: Any, n_hidden: int) -> list[str]:
         return [activation] * n_hidden
     if len(activation) != n_hidden:
         raise ValueError(
-            f"activation must be one name or {n_hidden} names, one a hidden layer, got {len(activation)}: {activation!r}"
+            f"activation must be one name or {n_hidden}, one a hidden layer, got {len(activation)}: {activation!r}"
         )
     return list(activation)

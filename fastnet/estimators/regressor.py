@@ -13,13 +13,112 @@ from .. import passes
 from ..kernels.poisson import poisson_constant
 from ..penalty import PenalisedTargets, PoissonTargets
 from . import engine
-from .base import BaseMLP, check_parameters, with_callbacks
+from .base import BaseMLP
+from .callbacks import with_callbacks
 from .classifier import _is_stochastic
 from .losses import activated
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """DOC"""
+    """Multilayer perceptron for numbers: scikit-learn's ``MLPRegressor``, compiled, and with what its users ask for.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}, default="squared_error"
+        Half the squared error, or half the Poisson deviance with ``exp`` of the output as mean.
+    hidden_layer_sizes : array-like of int or int, default=(100,)
+        Units of each hidden layer; an empty tuple makes linear regression.
+    activation : {"relu", "logistic", "tanh", "identity"} or a list of these, default="relu"
+        Of the hidden layers, one for all or one each.
+    solver : {"adam", "sgd", "lbfgs", "adamw"}, default="adam"
+        "lbfgs" is SciPy's L-BFGS-B on all samples at once. "adamw" is Adam with decoupled weight decay, which
+        scikit-learn does not have.
+    alpha : float, default=0.0001
+        The loss has ``alpha * sum(w**2) / (2 n)`` added, n being the samples of a minibatch, or the sum of their
+        weights. With "adamw" weights lose ``learning_rate * alpha * w`` in each step instead.
+    batch_size : int or "auto", default="auto"
+        "auto" is 200, or all samples if there are fewer.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        For "sgd": ``learning_rate_init``; that divided by ``t_**power_t`` after each epoch; or divided by 5 whenever
+        ``n_iter_no_change`` epochs have brought no improvement.
+    learning_rate_init : float, default=0.001
+    power_t : float, default=0.5
+    max_iter : int, default=200
+        Epochs, or iterations of "lbfgs".
+    shuffle : bool, default=True
+        Shuffle the samples before each epoch.
+    random_state : int, RandomState instance or None, default=None
+        Draws weights, the validation split and shuffles, in scikit-learn's order.
+    tol : float, default=1e-4
+        Less is no improvement; for "lbfgs" the largest gradient at the end.
+    verbose : bool, default=False
+        Print the loss of each epoch.
+    warm_start : bool, default=False
+        Begin with the weights of the last fit. The optimizer begins anew, unless ``resume``.
+    momentum : float in [0, 1], default=0.9
+        For "sgd".
+    nesterovs_momentum : bool, default=True
+        For "sgd".
+    early_stopping : bool, default=False
+        Hold out ``validation_fraction`` of the samples, or take ``X_val`` and ``y_val``, stop when their score gets no
+        better, and keep the best weights.
+    validation_fraction : float, default=0.1
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        For "adam" and "adamw", the short form of the paper: epsilon is not corrected.
+    epsilon : float, default=1e-8
+    n_iter_no_change : int, default=10
+        Epochs without improvement before training stops.
+    max_fun : int, default=15000
+        Evaluations of the loss, for "lbfgs".
+    monitor : {"score", "loss"}, name of a scorer, or callable, default="score"
+        What ``validation_scores_`` holds and early stopping looks at, greater being better: R²; the negative
+        validation loss; a scorer of scikit-learn's; or a callable ``(estimator, X, y)``.
+    weight_init : str or pair, default="auto"
+        "auto" draws as scikit-learn does. "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+        "lecun_uniform", "lecun_normal" and "zeros" begin with biases of zero. A pair (coefs, intercepts) is copied.
+    dtype : {"float32", "float64"} or None, default=None
+        Of weights and arithmetic. None follows X, as scikit-learn does; with "lbfgs" that is always float64.
+    n_threads : int or None, default=None
+        None takes as many as are worth it, and one within a job of joblib's. No result depends on it.
+    resume : bool, default=False
+        With ``warm_start=True``, go on exactly where the last fit ended: optimizer, learning rate, random state and
+        held-out samples are kept, so that two fits of 5 epochs give the bits of one of 10.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_in, n_out)
+    intercepts_ : list of ndarray of shape (n_out,)
+    loss_ : float
+        Of the last epoch, penalty included, each minibatch's before its update.
+    best_loss_ : float or None
+        None with early stopping.
+    loss_curve_ : list of float
+    validation_scores_, validation_loss_curve_ : list of float or None
+        One an epoch, if there are validation data. The losses are without penalty.
+    best_validation_score_ : float or None
+    n_iter_, t_ : int
+        Epochs of the last fit; samples seen by all.
+    n_features_in_, n_layers_, n_outputs_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If X has names.
+    out_activation_ : str
+
+    Notes
+    -----
+    Draws, splits, stopping rules, warnings and errors are scikit-learn's: in float64 and with the same
+    ``random_state`` so are the weights, up to rounding. An epoch is one compiled call; rows are used as they lie in
+    memory, and sparse ones never written out. Losses clip probabilities as scikit-learn's do; gradients do not.
+    A fit that fails leaves fitted attributes as they were. A minibatch whose weights are all zero changes nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnet import MLPRegressor
+    >>> x = np.linspace(-2, 2, 200)[:, np.newaxis]
+    >>> model = MLPRegressor(hidden_layer_sizes=20, activation="tanh", solver="lbfgs", random_state=0)
+    >>> bool(model.fit(x, np.sin(x.ravel())).score(x, np.sin(x.ravel())) > 0.99)
+    True
+    """
 
     def __init__(
         self,
@@ -97,9 +196,30 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Self:
-        """FITDOC"""
+        """Fit to data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 and float64 are used as they are; other dtypes become float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers; not negative for the Poisson loss.
+        sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Validation data: ``validation_scores_`` and ``validation_loss_curve_`` are measured on these after each
+            epoch, and early stopping, if wanted, looks at them; then nothing is held out.
+        sample_weight_val : array-like of shape (n_val,), default=None
+
+        Returns
+        -------
+        self : MLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or weights are not finite at the end. Nothing has been changed then.
+        """
         with self._all_or_nothing():
-            check_parameters(self)
             self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
         return self
 
@@ -118,7 +238,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self : MLPRegressor
         """
         with self._all_or_nothing():
-            check_parameters(self)
             self._fit(X, y, sample_weight, incremental=True)
         return self
 

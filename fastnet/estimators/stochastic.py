@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._parallel import crew
 from ..network import Network
+from .callbacks import has_callbacks
 from .engine import Epochs, Targets, epochs, fit_threads
 from .optimizer import Optimizer, Working
 
@@ -140,7 +141,7 @@ class Course:
         return bool(self._after_epoch_wishes(run) or stop)
 
     def _after_epoch_wishes(self, run: Epochs) -> bool:
-        if not self._estimator._has_callbacks():
+        if not has_callbacks(self._estimator):
             return False
         run.publish()
         return self._after_epoch(self._network)

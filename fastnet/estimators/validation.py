@@ -15,13 +15,6 @@ class Validation(NamedTuple):
     weights: np.ndarray | None
 
 
-class Best(NamedTuple):
-    """Weights of the epoch that was best so far."""
-
-    coefs: list[np.ndarray]
-    intercepts: list[np.ndarray]
-
-
 def scorer_of(monitor: Any) -> Callable[..., float] | None:
     """Return what computes the score of a fitted estimator, or None if its outputs are enough.
 
@@ -31,12 +24,12 @@ def scorer_of(monitor: Any) -> Callable[..., float] | None:
         If scikit-learn knows no scorer of that name.
     """
     if callable(monitor):
-        return monitor  # type: ignore[no-any-return]
+        return monitor
     if monitor in ("score", "loss"):
         return None
     from sklearn.metrics import get_scorer
 
-    return get_scorer(monitor)  # type: ignore[no-any-return]
+    return get_scorer(monitor)
 
 
 def weighted_mean(values: np.ndarray, weights: np.ndarray | None) -> float:
