@@ -128,7 +128,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Set all attributes for a first fit, and draw weights."""
         self.n_iter_, self.t_, self.n_layers_ = 0, 0, len(sizes)
         self.out_activation_ = self._out_activation()
-        scheme, kind = self.weight_init, self.dtype or dtype
+        kind = self.dtype or (np.float32 if dtype == np.float32 else np.float64)
+        scheme = self.weight_init
         self.coefs_, self.intercepts_ = initial_weights(self._random_state, sizes, names, scheme, kind)
         if self.solver == "lbfgs":
             return
@@ -314,11 +315,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _logits(self, X: Any) -> np.ndarray:
         """Logits (n_samples, n_outputs) of the user's X."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False)
-        dtype = self.dtype or np.result_type(X.dtype, *self.coefs_)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        dtype = self.dtype or self._predicted_dtype(X.dtype)
+        if X.dtype not in engine.ROW_DTYPES:
+            X = X.astype(dtype)
         names = activation_names(self.activation, len(self.coefs_) - 1)
         network = engine.network_of(self.coefs_, self.intercepts_, names, dtype)
         return engine.outputs(network, engine.as_rows(X), self.n_threads)
+
+    def _predicted_dtype(self, dtype: Any) -> Any:
+        """Of predictions for rows of some dtype, as NumPy's promotion has it."""
+        found = np.result_type(dtype, *self.coefs_)
+        return np.dtype(np.float32) if found == np.float32 else np.dtype(np.float64)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """Outputs (n_samples, n_outputs) of the user's X."""

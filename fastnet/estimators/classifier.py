@@ -212,7 +212,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 and float64 are used as they are; other dtypes become float64.
+            float32, float64 and uint8 are used as they lie in memory; other dtypes become float64.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, which may be strings, or a matrix of 0 and 1 for labels that do not exclude each other.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -278,7 +278,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encoded(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, np.ndarray]:
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=reset
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=engine.ROW_DTYPES, reset=reset
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -304,7 +304,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encoded_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32), reset=False
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=engine.ROW_DTYPES, reset=False
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)

@@ -24,6 +24,9 @@ from .parameters import ENGINE_NAMES
 
 Targets = PenalisedTargets | PoissonTargets
 
+# Rows of these dtypes are read as they lie in memory; the first is what others become.
+ROW_DTYPES = (np.float64, np.float32, np.uint8)
+
 # Bytes of dense rows that are written for one compiled call.
 _BLOCK_BYTES = 32 << 20
 
@@ -112,7 +115,7 @@ def as_rows(X: Any) -> Any:
     """Return checked data as compiled code reads them: an aligned array, or canonical CSR."""
     if not scipy.sparse.issparse(X):
         return X if X.flags.aligned and X.dtype.isnative else np.array(X, X.dtype.newbyteorder("="))
-    X = X.tocsr()
+    X = X.tocsr() if X.dtype != np.uint8 else X.tocsr().astype(np.float64)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()

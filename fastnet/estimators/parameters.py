@@ -59,17 +59,13 @@ def _article(name: str) -> str:
     return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
-def _instance(*kinds: type) -> Constraint:
-    names = [
-        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        for kind in kinds
-    ]
-    texts = [f"an instance of {name!r}" for name in names]
-    return Constraint(lambda value: isinstance(value, kinds), " or ".join(texts))
+def _instance(kind: type) -> Constraint:
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return Constraint(lambda value: isinstance(value, kind), f"an instance of {name!r}")
 
 
 _NONE = Constraint(lambda value: value is None, "None")
-_BOOLEAN = _instance(bool, np.bool_)
+_BOOLEAN = (_instance(bool), _instance(np.bool_))
 _ARRAY_LIKE = Constraint(
     lambda value: not isinstance(value, str | bytes) and (hasattr(value, "__len__") or hasattr(value, "shape")),
     "an array-like",
@@ -102,14 +98,14 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "learning_rate_init": (_POSITIVE,),
     "power_t": (_NOT_NEGATIVE,),
     "max_iter": (_COUNT,),
-    "shuffle": (_BOOLEAN,),
+    "shuffle": _BOOLEAN,
     "random_state": _RANDOM_STATE,
     "tol": (_NOT_NEGATIVE,),
-    "verbose": (_interval(Integral, 0), _BOOLEAN),
-    "warm_start": (_BOOLEAN,),
+    "verbose": (_interval(Integral, 0), *_BOOLEAN),
+    "warm_start": _BOOLEAN,
     "momentum": (_interval(Real, 0, 1, "both"),),
-    "nesterovs_momentum": (_BOOLEAN,),
-    "early_stopping": (_BOOLEAN,),
+    "nesterovs_momentum": _BOOLEAN,
+    "early_stopping": _BOOLEAN,
     "validation_fraction": (_FRACTION,),
     "beta_1": (_FRACTION,),
     "beta_2": (_FRACTION,),
@@ -117,7 +113,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "n_iter_no_change": (_COUNT, _INFINITY),
     "max_fun": (_COUNT,),
     "loss": (_options("poisson", "squared_error"),),
-    "class_weight": (_options("balanced"), _instance(dict, list), _NONE),
+    "class_weight": (_options("balanced"), _instance(dict), _instance(list), _NONE),
     "monitor": (
         Constraint(lambda value: isinstance(value, str), "'score', 'loss', the name of a scorer"),
         Constraint(callable, "a callable"),
@@ -125,7 +121,7 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     "weight_init": (_options(*INITIAL_WEIGHTS), _PAIR),
     "dtype": (_options("float32", "float64"), _NONE),
     "n_threads": (_COUNT, _NONE),
-    "resume": (_BOOLEAN,),
+    "resume": _BOOLEAN,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
@@ -201,7 +201,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            float32 and float64 are used as they are; other dtypes become float64.
+            float32, float64 and uint8 are used as they lie in memory; other dtypes become float64.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Numbers; not negative for the Poisson loss.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -251,12 +251,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=True,
-            dtype=(np.float64, np.float32),
+            dtype=engine.ROW_DTYPES,
             reset=reset,
         )
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _encoded_validation(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         X, y = self._encoded(X, y, False, False)
