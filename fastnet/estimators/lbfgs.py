@@ -9,7 +9,7 @@ import scipy
 from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
-from .._parallel import crew
+from .._parallel import crew, one_blas_thread
 from ..network import Network
 from .callbacks import has_callbacks
 from .engine import epochs, fit_threads
@@ -33,7 +33,8 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, after: Callabl
     batch_size = min(_ROWS, n_rows)
     n_threads = fit_threads(e.n_threads, network, batch_size)
 
-    with crew(n_threads) as together:
+    # SciPy's own sums come from BLAS, whose results depend on its number of threads.
+    with one_blas_thread, crew(n_threads) as together:
         targets = problem.targets._replace(total=total)
         run = epochs(network, problem.X, targets, batch_size, n_threads, together)
 
