@@ -24,7 +24,7 @@ from .stochastic import Course, Problem, clipped_batch_size
 from .validation import Validation, scorer_of, weighted_mean
 
 # Fitted state whose names do not end in an underscore.
-_STATE = ("_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_order", "_split")
+_STATE = ("_label_binarizer", "_optimizer", "_no_improvement_count", "_random_state", "_order", "_split", "_last")
 
 _TOO_SMALL = "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
 _NOT_FINITE = (
@@ -46,6 +46,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     _random_state: np.random.RandomState
     _order: np.ndarray  # the last epoch's, for the next fit to go on from
     _split: tuple[np.ndarray, np.ndarray]
+    _last: np.ndarray  # weights of the last epoch, where the best are restored
 
     # -- what the two do differently -------------------------------------------------------------------
 
@@ -205,9 +206,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         validate = None if held_out is None else self._validator(held_out)
         problem = self._problem(X, y, total_weights, network, chosen)
         course = Course(self, network, problem, validate, callbacks)
-        order = course.run(self._optimizer, order, batch_size, incremental)
+        if resumes and self.early_stopping and self._last.size == network.n_parameters:
+            network.parameters = self._last
+        order, last = course.run(self._optimizer, order, batch_size, incremental)
         if self.resume:
-            self._order = order
+            self._order, self._last = order, last
 
     def _resumes(self, first: bool) -> bool:
         return bool(self.resume and self.warm_start and not first and hasattr(self, "_random_state"))

@@ -98,8 +98,8 @@ class Course:
         self._validate, self._after_epoch = validate, after_epoch
         self._best = network.parameters.copy()
 
-    def run(self, optimizer: Optimizer, order: np.ndarray, batch_size: int, incremental: bool) -> np.ndarray:
-        """Train until something says stop; returns the order of the last epoch, as numbers of samples."""
+    def run(self, optimizer: Optimizer, order: np.ndarray, batch_size: int, incremental: bool) -> tuple[Any, Any]:
+        """Train until something says stop; returns the last epoch's order, as numbers of samples, and weights."""
         e, n_samples = self._estimator, len(order)
         n_threads = fit_threads(e.n_threads, self._network, batch_size)
         self._sums = Minibatches(self._problem, n_samples, batch_size, e.alpha, optimizer.solver == "adamw")
@@ -119,9 +119,10 @@ class Course:
                 warnings.warn("Training interrupted by user.", stacklevel=2)
             run.publish()
             working.keep()
+        last = self._network.parameters.copy()
         if e.early_stopping:
             self._network.parameters = self._best
-        return order
+        return order, last
 
     def _epoch(self, run: Epochs, working: Working, order: np.ndarray) -> bool:
         """One epoch; returns whether to stop."""
