@@ -13,6 +13,8 @@ MODULES = [
     "fastnet.schedules",
     "fastnet._warmup",
     "fastnet._info",
+    "fastnet.estimators.classifier",
+    "fastnet.estimators.regressor",
     *BENCH,
 ]
 

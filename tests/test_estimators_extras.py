@@ -278,6 +278,13 @@ def test_resuming_is_one_long_fit(settings):
     assert anew.loss_curve_ != whole.loss_curve_
 
 
+def test_what_was_not_meant_to_be_resumed_begins_anew():
+    model = fitted(warm_start=True, early_stopping=True)
+    model.set_params(resume=True).fit(X, Y)
+    theirs = fitted(warm_start=True, early_stopping=True).fit(X, Y)
+    np.testing.assert_array_equal(vector(model), vector(theirs))
+
+
 # -- callbacks -----------------------------------------------------------------------------------------
 
 callback = pytest.importorskip("sklearn.callback", reason="callbacks came with scikit-learn 1.9")

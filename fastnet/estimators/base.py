@@ -213,7 +213,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             self._order, self._last = order, last
 
     def _resumes(self, first: bool) -> bool:
-        return bool(self.resume and self.warm_start and not first and hasattr(self, "_random_state"))
+        """Whether to go on where the last fit ended, which must have been one with ``resume``."""
+        return bool(self.resume and self.warm_start and not first and hasattr(self, "_order"))
 
     def _new_optimizer(self) -> Optimizer:
         return Optimizer(
