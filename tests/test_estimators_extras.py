@@ -137,6 +137,17 @@ def test_a_monitor_sees_labels_as_the_user_has_them():
     assert len(model.validation_scores_) == 3
 
 
+def test_a_monitor_of_numbers_sees_a_vector():
+    shapes = []
+
+    def monitor(model, x, y):
+        shapes.append((y.shape, model.predict(x).shape))
+        return 0.0
+
+    fitted(MLPRegressor, monitor=monitor, early_stopping=True, max_iter=1)
+    assert shapes == [((40,), (40,))]
+
+
 # -- class weights -------------------------------------------------------------------------------------
 
 

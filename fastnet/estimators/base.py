@@ -20,7 +20,7 @@ from .lbfgs import fit_lbfgs
 from .losses import activated, sample_losses
 from .optimizer import Optimizer
 from .parameters import activation_names, check_parameters, hidden_sizes
-from .stochastic import Course, Problem, clipped_batch_size
+from .stochastic import Course, Problem, Samples, clipped_batch_size
 from .validation import Validation, scorer_of, weighted_mean
 
 # Fitted state whose names do not end in an underscore.
@@ -69,7 +69,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Accuracy or R² of logits for encoded targets (n_samples, n_outputs)."""
         raise NotImplementedError
 
-    def _class_weights(self, y: Any, encoded: np.ndarray, incremental: bool) -> np.ndarray | None:
+    def _class_weights(self, encoded: np.ndarray, incremental: bool) -> np.ndarray | None:
         return None
 
     # -- fit -------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         X, y = self._encoded(X, y, incremental, first)
         X, encoded = engine.as_rows(X), y.reshape(len(y), -1)
         weights = _checked_weights(sample_weight, X.shape[0])
-        total_weights = _product(weights, self._class_weights(given_y, encoded, incremental))
+        data = Samples(X, encoded, weights, _product(weights, self._class_weights(encoded, incremental)))
         self.n_outputs_ = encoded.shape[1]
         sizes = [X.shape[1], *hidden, self.n_outputs_]
         if not self._resumes(first):
@@ -115,10 +115,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         held_out = None if validation is None else self._held_out(*validation)
         callbacks = (lambda network: False) if incremental else begin_callbacks(self, given_X, given_y)
         if self.solver == "lbfgs":
-            problem = self._problem(X, encoded, total_weights, network)
-            fit_lbfgs(self, network, problem, callbacks)
+            fit_lbfgs(self, network, self._problem(data, network), callbacks)
         else:
-            self._fit_stochastic(X, encoded, given_y, weights, total_weights, network, held_out, incremental, callbacks)
+            self._fit_stochastic(data, network, held_out, incremental, callbacks)
         self._keep(network)
         if not np.isfinite(network.parameters).all():
             raise ValueError(_NOT_FINITE)
@@ -162,13 +161,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         self.coefs_ = [weights.copy() for weights in network.weights]
         self.intercepts_ = [biases.copy() for biases in network.biases]
 
-    def _problem(
-        self, X: Any, y: np.ndarray, weights: np.ndarray | None, network: Network, chosen: np.ndarray | None = None
-    ) -> Problem:
-        targets = self._targets(y, np.zeros(0) if weights is None else weights, network.dtype)
+    def _problem(self, data: Samples, network: Network, chosen: np.ndarray | None = None) -> Problem:
+        weights = np.zeros(0) if data.total_weights is None else data.total_weights
+        targets = self._targets(data.y, weights, network.dtype)
         # scikit-learn's squared error is a mean over outputs, but its gradient is that of their sum.
-        factor = 1.0 / y.shape[1] if self.out_activation_ == "identity" else 1.0
-        return Problem(X, targets, self._loss_constants(y), factor, chosen)
+        factor = 1.0 / data.y.shape[1] if self.out_activation_ == "identity" else 1.0
+        return Problem(data.X, targets, self._loss_constants(data.y), factor, chosen)
 
     def _loss_constants(self, y: np.ndarray) -> np.ndarray:
         return np.zeros(0)
@@ -177,37 +175,30 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _fit_stochastic(
         self,
-        X: Any,
-        y: np.ndarray,
-        given_y: Any,
-        weights: np.ndarray | None,
-        total_weights: np.ndarray | None,
+        data: Samples,
         network: Network,
         held_out: Validation | None,
         incremental: bool,
         callbacks: Callable[[Network], bool],
     ) -> None:
-        resumes = self._resumes(False) and hasattr(self, "_optimizer")
-        keeps = hasattr(self, "_optimizer") and (incremental or resumes)
-        self._optimizer = copy.copy(self._optimizer) if keeps else self._new_optimizer()
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
+        resumes = self._resumes(False)
+        known: Any = getattr(self, "_optimizer", None)
+        keeps = known is not None and known.solver == self.solver and (incremental or resumes)
+        self._optimizer = copy.copy(known) if keeps else self._new_optimizer()
         chosen = None
         if self.early_stopping and held_out is None:
-            chosen, rows = self._split_rows(y, resumes)
-            labels = self._decoded(y[rows])
-            held_out = Validation(X[rows], y[rows], labels, None if weights is None else weights[rows])
+            chosen, held_out = self._split_off(data, resumes)
         self._begin_curves(held_out)
-        n_samples = X.shape[0] if chosen is None else len(chosen)
+        n_samples = data.X.shape[0] if chosen is None else len(chosen)
         batch_size = clipped_batch_size(self.batch_size, n_samples)
-        order = np.arange(n_samples)
-        if resumes and len(self._order) == n_samples:
-            order = self._order
         validate = None if held_out is None else self._validator(held_out)
-        problem = self._problem(X, y, total_weights, network, chosen)
-        course = Course(self, network, problem, validate, callbacks)
-        if resumes and self.early_stopping and self._last.size == network.n_parameters:
-            network.parameters = self._last
+        course = Course(self, network, self._problem(data, network, chosen), validate, callbacks)
+        order = np.arange(n_samples)
+        if resumes:
+            order = self._order if len(self._order) == n_samples else order
+            network.parameters = self._last if self.early_stopping else network.parameters
         order, last = course.run(self._optimizer, order, batch_size, incremental)
         if self.resume:
             self._order, self._last = order, last
@@ -229,28 +220,29 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
             epsilon=self.epsilon,
         )
 
-    def _split_rows(self, y: np.ndarray, resumes: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that are trained on, and rows that are held out."""
-        if resumes and hasattr(self, "_split") and len(self._split[0]) + len(self._split[1]) == len(y):
-            return self._split
-        train, held_out = train_test_split(
-            np.arange(len(y)),
-            random_state=self._random_state,
-            test_size=self.validation_fraction,
-            stratify=self._strata(y),
-        )
-        if len(held_out) < 2:
+    def _split_off(self, data: Samples, resumes: bool) -> tuple[np.ndarray, Validation]:
+        """Return the rows that are trained on, and samples that are held out."""
+        train, rows = getattr(self, "_split", (np.zeros(0, int), np.zeros(0, int)))
+        if not resumes or len(train) + len(rows) != len(data.y):
+            train, rows = train_test_split(
+                np.arange(len(data.y)),
+                random_state=self._random_state,
+                test_size=self.validation_fraction,
+                stratify=self._strata(data.y),
+            )
+        if len(rows) < 2:
             raise ValueError(_TOO_SMALL)
         if self.resume:
-            self._split = train, held_out
-        return train, held_out
+            self._split = train, rows
+        weights = None if data.weights is None else data.weights[rows]
+        return train, Validation(data.X[rows], data.y[rows], self._decoded(data.y[rows]), weights)
 
     def _strata(self, y: np.ndarray) -> np.ndarray | None:
         return None
 
     def _decoded(self, y: np.ndarray) -> np.ndarray:
         """Return encoded targets as the user has them."""
-        return y
+        return y.ravel() if y.shape[1] == 1 else y
 
     def _begin_curves(self, held_out: Validation | None) -> None:
         """Go on with private copies of the curves."""

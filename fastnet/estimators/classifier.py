@@ -332,7 +332,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             loss, values = passes.SIGMOID_CROSS_ENTROPY, np.ascontiguousarray(y, dtype)
         return PenalisedTargets(loss, labels, values, weights, 0.0, cap_of(dtype), np.zeros(0), np.zeros(0))
 
-    def _class_weights(self, y: Any, encoded: np.ndarray, incremental: bool) -> np.ndarray | None:
+    def _class_weights(self, encoded: np.ndarray, incremental: bool) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         if self.class_weight == "balanced" and incremental:

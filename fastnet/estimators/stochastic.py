@@ -14,6 +14,15 @@ from .engine import Epochs, Targets, epochs, fit_threads
 from .optimizer import Optimizer, Working
 
 
+class Samples(NamedTuple):
+    """What a fit is given, checked."""
+
+    X: Any  # rows as ``engine.as_rows`` gives them
+    y: np.ndarray  # (n_rows, n_outputs), encoded
+    weights: np.ndarray | None  # the user's
+    total_weights: np.ndarray | None  # times those of the classes
+
+
 class Problem(NamedTuple):
     """What is trained on, and how an epoch's losses are counted."""
 
