@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "callbacks",
     "datasets",
+    "estimators",
     "exceptions",
     "functional",
     "history",
@@ -37,6 +38,8 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "info": "_info",
     "warmup": "_warmup",
 }
@@ -49,11 +52,14 @@ __all__ = [
     "EarlyStopping",
     "FormatError",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "Trainer",
     "__version__",
     "callbacks",
     "datasets",
+    "estimators",
     "exceptions",
     "functional",
     "history",
@@ -67,11 +73,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, preprocessing, schedules, scratch
+    from . import callbacks, datasets, estimators, exceptions, functional, history, network, preprocessing, schedules
+    from . import scratch as scratch
     from . import trainer as trainer
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping
+    from .estimators import MLPClassifier, MLPRegressor
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network
