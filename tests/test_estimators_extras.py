@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy.special
 import sklearn
+from scipy.sparse import csr_array, hstack
 from sklearn.datasets import load_digits, make_classification, make_multilabel_classification
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.pipeline import make_pipeline
@@ -357,3 +359,51 @@ def test_scores_after_each_epoch():
     MLPClassifier(20, max_iter=3, random_state=0).set_callbacks(monitor).fit(X, Y)
     log = monitor.get_logs()
     assert log is not None
+
+
+# -- dropout, clipping, more activations ---------------------------------------------------------------
+
+
+def test_dropout_learns_and_has_the_same_bits_for_any_number_of_threads():
+    settings = {"hidden_layer_sizes": (64, 32), "max_iter": 25, "learning_rate_init": 0.01}
+    one, two = (fitted(n_threads=n, dropout=[0.3, 0.1], **settings) for n in (1, 2))
+    without = fitted(**settings)
+    np.testing.assert_array_equal(vector(one), vector(two))
+    assert one.score(X, Y) > 0.9
+    assert one.loss_ > without.loss_  # measured with some outputs dropped
+
+
+def test_a_clipped_step_is_no_longer_than_asked():
+    model = MLPClassifier((20,), solver="sgd", momentum=0.0, alpha=0.0, random_state=0, batch_size=400, clip_norm=1e-3)
+    model.set_params(learning_rate_init=1.0).partial_fit(X, Y, classes=np.unique(Y))
+    before = vector(model)
+    assert np.linalg.norm(vector(model.partial_fit(X, Y)) - before) == pytest.approx(1e-3, rel=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "elu", "gelu", "silu"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_activations_beyond_scikit_learns_learn(activation, solver):
+    model = fitted(activation=activation, solver=solver, max_iter=60, learning_rate_init=0.01)
+    assert model.score(X, Y) > 0.95
+
+
+def test_very_many_columns_go_through_any_activation():
+    wide = hstack([csr_array(X), csr_array((400, 70000))], "csr")
+    model = fitted(X=wide, activation="gelu", weight_init="he_normal")
+    z = wide @ model.coefs_[0] + model.intercepts_[0]
+    y = z * scipy.special.ndtr(z)
+    np.testing.assert_allclose(model.decision_function(wide), y @ model.coefs_[1] + model.intercepts_[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_what_does_not_go_together_is_refused(estimator):
+    with pytest.raises(ValueError, match=r"dropout=0\.5 does not go with solver='lbfgs'"):
+        fitted(estimator, solver="lbfgs", dropout=0.5)
+    with pytest.raises(ValueError, match=r"clip_norm=1\.0 does not go with solver='lbfgs'"):
+        fitted(estimator, solver="lbfgs", clip_norm=1.0)
+    with pytest.raises(ValueError, match="dropout must be one number or 2, one a hidden layer, got 1"):
+        fitted(estimator, hidden_layer_sizes=(3, 2), dropout=[0.5])
+    with pytest.raises(ValueError, match="'dropout' parameter of"):
+        fitted(estimator, dropout=1.0)
+    with pytest.raises(ValueError, match="'activation' parameter of"):
+        fitted(estimator, activation="step")

@@ -19,7 +19,7 @@ from .initial import initial_weights
 from .lbfgs import fit_lbfgs
 from .losses import activated, sample_losses
 from .optimizer import Optimizer
-from .parameters import activation_names, check_parameters, hidden_sizes
+from .parameters import activation_names, check_parameters, check_regularisation, hidden_sizes
 from .stochastic import Course, Problem, Samples, clipped_batch_size
 from .validation import Validation, scorer_of, weighted_mean
 
@@ -99,6 +99,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Fit, or train for one more epoch."""
         hidden = hidden_sizes(self.hidden_layer_sizes)
         names = activation_names(self.activation, len(hidden))
+        check_regularisation(self, len(hidden))
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
         given_X, given_y = X, y
         X, y = self._encoded(X, y, incremental, first)

@@ -13,7 +13,7 @@ import scipy.sparse
 
 from .. import plan
 from .._parallel import Together, available_cpus
-from ..kernels import activations, gather, sparse
+from ..kernels import gather, more_activations, sparse
 from ..layers import Gradient
 from ..layout import aligned_zeros, n_packed, pack, unpack
 from ..network import Network
@@ -89,7 +89,7 @@ def _outputs_of_wide(network: Network, X: Any) -> np.ndarray:
     z = np.ascontiguousarray(X @ network.weights[0], network.dtype) + network.biases[0]
     for layer, name in enumerate(network.activations, 1):
         y = np.empty(z.size, network.dtype)
-        activations.activation_arrays(activations.CODES[name], z.ctypes.data, y)
+        more_activations.more_activation_arrays(more_activations.CODES[name], z.ctypes.data, y, y[:0])
         z = y.reshape(z.shape) @ network.weights[layer] + network.biases[layer]
     return z
 
@@ -138,6 +138,8 @@ class Epochs(Run):
     together : callable
     n_samples : int
         Samples of an epoch, if not all rows are trained on.
+    rates, clip_norm
+        As for ``Run``.
     """
 
     def __init__(
@@ -149,8 +151,10 @@ class Epochs(Run):
         n_threads: int,
         together: Together,
         n_samples: int | None = None,
+        rates: tuple[float, ...] = (),
+        clip_norm: float | None = None,
     ):
-        super().__init__(network, X, targets, batch_size, n_threads, together, n_samples=n_samples)
+        super().__init__(network, X, targets, batch_size, n_threads, together, rates, clip_norm, n_samples)
         self._targets = targets._replace(squares=np.zeros(self.n_units))
 
     def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
@@ -163,8 +167,13 @@ class Epochs(Run):
             return super()._dense(X)
         raise ValueError(f"X has {X.nnz:,} entries; at most 2**32 of a sparse matrix can be trained on")
 
-    def train(self, order: np.ndarray, optimizer: Any) -> np.ndarray:
-        """Train for an epoch, as far as Ctrl-C lets it; returns each minibatch's mean loss."""
+    def train(self, order: np.ndarray, optimizer: Any, key: int = 0) -> np.ndarray:
+        """Train for an epoch, as far as Ctrl-C lets it; returns each minibatch's mean loss.
+
+        ``key`` says what dropout drops.
+        """
+        if self._dropout is not None:
+            self._dropout.key[0] = key
         self._optimizer = self._as_compiled(optimizer)
         try:
             self._calls(order)
@@ -225,8 +234,8 @@ def epochs(
     batch_size: int,
     n_threads: int,
     together: Together,
-    n_samples: int | None = None,
+    *more: Any,
 ) -> Epochs:
     """Return the kind of ``Epochs`` that suits the data."""
     wide = scipy.sparse.issparse(X) and X.shape[1] > MAX_COLUMNS
-    return (WideEpochs if wide else Epochs)(network, X, targets, batch_size, n_threads, together, n_samples)
+    return (WideEpochs if wide else Epochs)(network, X, targets, batch_size, n_threads, together, *more)

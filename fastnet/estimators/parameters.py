@@ -8,11 +8,16 @@ import numpy as np
 from sklearn import get_config
 
 from ..network import ACTIVATIONS
+from ..regularisation import dropout_rates
 
 # Names that scikit-learn gives to activations of ours.
 ENGINE_NAMES = {"logistic": "sigmoid"}
 ACTIVATION_NAMES = tuple(
-    sorted({name: given for given, name in ENGINE_NAMES.items()}.get(name, name) for name in ACTIVATIONS)
+    sorted(
+        {name: given for given, name in ENGINE_NAMES.items()}.get(name, name)
+        for name in ACTIVATIONS
+        if name != "step"  # has no gradient
+    )
 )
 INITIAL_WEIGHTS = (
     "auto",
@@ -86,6 +91,11 @@ _INFINITY = Constraint(lambda value: isinstance(value, Real) and value == np.inf
 _POSITIVE = _interval(Real, 0, closed="neither")
 _NOT_NEGATIVE = _interval(Real, 0)
 _COUNT = _interval(Integral, 1)
+_RATE = _interval(Real, 0, 1)
+_RATES = Constraint(
+    lambda value: isinstance(value, list | tuple) and all(_RATE.allows(rate) for rate in value),
+    "a list of these, one a hidden layer",
+)
 _FRACTION = _interval(Real, 0, 1)
 
 CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
@@ -120,6 +130,8 @@ CONSTRAINTS: dict[str, tuple[Constraint, ...]] = {
     ),
     "weight_init": (_options(*INITIAL_WEIGHTS), _PAIR),
     "dtype": (_options("float32", "float64"), _NONE),
+    "dropout": (_RATE, _RATES),
+    "clip_norm": (_POSITIVE, _NONE),
     "n_threads": (_COUNT, _NONE),
     "resume": _BOOLEAN,
 }  # fmt: skip
@@ -155,6 +167,15 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     if np.any(np.array(sizes) <= 0):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return sizes
+
+
+def check_regularisation(estimator: Any, n_hidden: int) -> None:
+    """Refuse dropout and clipping that do not go with the network or the solver."""
+    rates = dropout_rates(estimator.dropout, n_hidden)
+    for name, asked in (("dropout", bool(rates)), ("clip_norm", estimator.clip_norm is not None)):
+        if asked and estimator.solver == "lbfgs":
+            value = getattr(estimator, name)
+            raise ValueError(f"{name}={value!r} does not go with solver='lbfgs', which takes all samples at once")
 
 
 def activation_names(activation: Any, n_hidden: int) -> list[str]:

@@ -1,5 +1,6 @@
 """``MLPRegressor``."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -27,8 +28,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Half the squared error, or half the Poisson deviance with ``exp`` of the output as mean.
     hidden_layer_sizes : array-like of int or int, default=(100,)
         Units of each hidden layer; an empty tuple makes linear regression.
-    activation : {"relu", "logistic", "tanh", "identity"} or a list of these, default="relu"
-        Of the hidden layers, one for all or one each.
+    activation : str or list of str, default="relu"
+        Of the hidden layers, one for all or one each: "relu", "logistic", "tanh", "identity", and beyond
+        scikit-learn's "leaky_relu", "elu", "gelu" and "silu".
     solver : {"adam", "sgd", "lbfgs", "adamw"}, default="adam"
         "lbfgs" is SciPy's L-BFGS-B on all samples at once. "adamw" is Adam with decoupled weight decay, which
         scikit-learn does not have.
@@ -77,6 +79,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         "lecun_uniform", "lecun_normal" and "zeros" begin with biases of zero. A pair (coefs, intercepts) is copied.
     dtype : {"float32", "float64"} or None, default=None
         Of weights and arithmetic. None follows X, as scikit-learn does; with "lbfgs" that is always float64.
+    dropout : float in [0, 1) or a list of these, one a hidden layer, default=0.0
+        Share of hidden outputs that are zero for a sample while training, the others being divided by what is left;
+        not for "lbfgs". ``loss_`` is that of the network with dropout, predictions use all outputs.
+    clip_norm : float or None, default=None
+        Where the gradient of a minibatch has a larger norm, it is made that long; not for "lbfgs". The penalty of
+        ``alpha`` is no part of that gradient.
     n_threads : int or None, default=None
         None takes as many as are worth it, and one within a job of joblib's. No result depends on it.
     resume : bool, default=False
@@ -149,6 +157,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         monitor: Any = "score",
         weight_init: Any = "auto",
         dtype: str | None = None,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
         n_threads: int | None = None,
         resume: bool = False,
     ):
@@ -179,6 +189,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.monitor = monitor
         self.weight_init = weight_init
         self.dtype = dtype
+        self.dropout = dropout
+        self.clip_norm = clip_norm
         self.n_threads = n_threads
         self.resume = resume
 

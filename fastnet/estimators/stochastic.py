@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._parallel import crew
 from ..network import Network
+from ..regularisation import dropout_rates
 from .callbacks import has_callbacks
 from .engine import Epochs, Targets, epochs, fit_threads
 from .optimizer import Optimizer, Working
@@ -115,7 +116,8 @@ class Course:
         e.n_iter_ = 0
         with crew(n_threads) as together:
             X, targets = self._problem.X, self._sums.targets
-            run = epochs(self._network, X, targets, batch_size, n_threads, together, n_samples)
+            rates = dropout_rates(e.dropout, len(self._network.activations))
+            run = epochs(self._network, X, targets, batch_size, n_threads, together, n_samples, rates, e.clip_norm)
             working = Working(optimizer, self._network, run.n_packed)
             try:
                 for _ in range(e.max_iter):
@@ -138,7 +140,8 @@ class Course:
         e, optimizer, chosen = self._estimator, working.optimizer, self._problem.chosen
         rows = (order if chosen is None else chosen[order]).astype(np.uint32)
         decays = self._sums.begin(rows)
-        losses = run.train(rows, working.compiled(decays))
+        key = e._random_state.randint(np.iinfo(np.int32).max) if run.drops else 0
+        losses = run.train(rows, working.compiled(decays), key)
         e.n_iter_ += 1
         e.loss_ = self._sums.mean_loss(rows, losses, decays)
         e.t_ += len(order)
