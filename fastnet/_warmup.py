@@ -20,9 +20,8 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Without it each training compiles what it is the first to need. Worth calling where a later wait is unwelcome: when
     an image of a machine is built, or before a measurement. It serves dense and sparse data, all optimizers and
-    outputs, predictions and scores. What else is asked for is compiled on first use: `Network.loss_and_gradients`,
-    `fastnet.functional`, activations other than tanh, sigmoid, relu and identity, dropout, clipping, and squared errors
-    of probabilities.
+    outputs, predictions and scores. What `Network.loss_and_gradients` and `fastnet.functional` need beyond that is
+    compiled on first use.
 
     Parameters
     ----------
@@ -38,6 +37,11 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
     ------
     ValueError
         If a dtype is another one; nothing has been compiled then.
+
+    Notes
+    -----
+    Dropout, clipping, squared errors of probabilities, and activations other than tanh, sigmoid, relu and identity are
+    compiled by the first fit that has them.
 
     Examples
     --------
