@@ -38,6 +38,11 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
     ValueError
         If a dtype is another one; nothing has been compiled then.
 
+    Notes
+    -----
+    Dropout, clipping, squared errors of probabilities, and activations other than tanh, sigmoid, relu and identity are
+    compiled by the first fit that has them.
+
     Examples
     --------
     >>> import fastnet
