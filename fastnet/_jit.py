@@ -85,6 +85,7 @@ _PART = {**_ENTRY, "no_cpython_wrapper": True}
 
 # For numba.extending.overload: its implementations are parts, too.
 OVERLOAD = {**_PART, "pipeline_class": PartCompiler}
+OVERLOAD_CORE = {**OVERLOAD, "forceinline": True}
 
 
 def _part(function: Callable, **options) -> Callable:
@@ -100,8 +101,8 @@ _KEPT_DAYS = 30  # that a folder of kernels stays after its last use
 def _digest() -> str:
     """Digest of everything that compiled code depends on."""
     package = Path(__file__).parent
-    rooms = ["_shortcuts", "_compiler", "_jit", "views", "simd", "barrier", "float_mode", "layout", "layers"]
-    rooms += ["first_layer", "mixed_rows", "passes"]
+    rooms = ["_shortcuts", "_compiler", "_jit", "views", "simd", "barrier", "float_mode", "layout", "layers", "targets"]
+    rooms += ["hidden", "first_layer", "mixed_rows", "updates", "passes"]
     sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
     digest = hashlib.sha256()
     for source in sources:

@@ -11,9 +11,10 @@ time and nothing else.
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
-from numba.core import ir, types
+from numba.core import base, ir, types
 
 
 @contextmanager
@@ -31,6 +32,7 @@ def shortcuts(typing_context: Any, target_context: Any) -> Iterator[None]:
         undo.enter_context(_remember(typing_context, "resolve_getattr", _key_of_attribute))
         undo.enter_context(_remember(target_context, "get_abi_sizeof", str))
         undo.enter_context(_quick_lists_of_variables())
+        undo.enter_context(_signatures_once())
         yield
 
 
@@ -95,6 +97,20 @@ def _quick_lists_of_variables() -> Iterator[None]:
         yield
     finally:
         ir.Inst._rec_list_vars = slow
+
+
+@contextmanager
+def _signatures_once() -> Iterator[None]:
+    """Look once whether an implementation takes the place in the source as an argument, not at each use."""
+    slow = getattr(base, "_has_loc", None)
+    if slow is None:
+        yield
+        return
+    base._has_loc = cache(slow)
+    try:
+        yield
+    finally:
+        base._has_loc = slow
 
 
 def _variables(statement: Any, value: Any) -> list[Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .network import LOSS_OF_OUTPUT, Network, _check_dtype
+from .losses import LOSS_OF_OUTPUT
+from .network import Network, _check_dtype
 from .trainer import Trainer
 
 _SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2

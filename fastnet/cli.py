@@ -44,6 +44,9 @@ class Settings:
     schedule: str = "constant"
     activation: str = "tanh"
     optimizer: str = "sgd"
+    loss: str = "auto"
+    dropout: float = 0.0
+    clip_norm: float | None = None
 
     def __str__(self) -> str:
         """Return the flags that give these settings."""
@@ -52,8 +55,13 @@ class Settings:
             f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
             f"--optimizer {self.optimizer} --learning-rate {self.learning_rate} --schedule {self.schedule} "
             f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} "
-            f"--activation {self.activation}"
+            f"--activation {self.activation}{self._unusual()}"
         )
+
+    def _unusual(self) -> str:
+        """Return the flags that most runs leave as they are."""
+        flags = ("loss", "auto", self.loss), ("dropout", 0.0, self.dropout), ("clip-norm", None, self.clip_norm)
+        return "".join(f" --{name} {value}" for name, usual, value in flags if value != usual)
 
 
 SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
@@ -162,7 +170,19 @@ def train(
     nesterov: Annotated[bool | None, typer.Option("--nesterov/--no-nesterov", help="Nesterov momentum.")] = None,
     weight_decay: Annotated[float | None, typer.Option(metavar="X", help="Weight decay (L2).")] = None,
     activation: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of hidden layers: tanh, sigmoid, relu, identity.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of hidden layers: tanh, sigmoid, relu, identity, leaky_relu, elu, gelu, silu."
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto (cross_entropy), or squared_error of the probabilities.")
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(metavar="X", help="Share of hidden outputs that are dropped while training.")
+    ] = None,
+    clip_norm: Annotated[
+        float | None, typer.Option(metavar="X", help="Largest norm of a minibatch's gradient.")
     ] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin from these settings: article.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Draws the first weights and the minibatches.")] = 0,
@@ -185,6 +205,9 @@ def train(
         "weight_decay": weight_decay,
         "schedule": schedule,
         "activation": activation,
+        "loss": loss,
+        "dropout": dropout,
+        "clip_norm": clip_norm,
     }
     try:
         with _plain_warnings():
@@ -300,6 +323,9 @@ def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "
         nesterov=settings.nesterov,
         weight_decay=settings.weight_decay,
         schedule=settings.schedule,
+        loss=settings.loss,
+        dropout=settings.dropout,
+        clip_norm=settings.clip_norm,
         seed=seed,
         n_threads=threads,
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
-from .kernels import activations, adam, dense, sgd
+from .kernels import activations, adam, clipping, dense, sgd
 from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer, shift
 from .views import class_of
@@ -17,8 +17,8 @@ from .views import class_of
 UPDATE_ROWS = 32
 
 # Columns of a workspace's table of places: offsets into its buffer, one row a layer.
-# PLANES is the first layer's: partial sums of its slices.
-OUTPUT, DELTA, TRANSPOSED, PLANES = range(4)
+# PLANES is the first layer's: partial sums of its slices. SLOPES are only there if a network trains with them.
+OUTPUT, DELTA, TRANSPOSED, PLANES, SLOPES = range(5)
 
 
 class Net(NamedTuple):
@@ -34,7 +34,7 @@ class Work(NamedTuple):
     batch_size: int  # rows of the largest minibatch
     n_rows: int  # rows of all threads together
     buffer: Any  # outputs, deltas and transposed weights
-    places: Any  # (L, 4) int64
+    places: Any  # (L, 5) int64
     cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
     units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
     tiles: Any  # gathered rows, for each thread its own: (threads, B, step), or SparseWork
@@ -48,6 +48,22 @@ class Gradient(NamedTuple):
     """Stands where an optimizer does: adds the gradients up instead of using them."""
 
     packed: Any  # laid out like the packed parameters
+
+
+# -- shares and places ---------------------------------------------------------------------------------
+
+
+@core
+def share(total, unit, part, parts):
+    """Range of ``total`` that part ``part`` of ``parts`` takes, cut at multiples of ``unit``."""
+    units = -(-total // unit)
+    return min(total, units * part // parts * unit), min(total, units * (part + 1) // parts * unit)
+
+
+@core
+def delta_place(net, work, layer):
+    """Place of the gradients of a layer's outputs before its activation; the last layer's replace its logits."""
+    return work.places[layer, OUTPUT if layer == len(net.layers) - 1 else DELTA]
 
 
 # -- optimizers ----------------------------------------------------------------------------------------
@@ -65,13 +81,21 @@ def _begin_adam(optimizer, k, thread):
     return adam.update_of(optimizer, t)
 
 
+def _begin_clipped(optimizer, k, thread):
+    begun = begin_minibatch(optimizer.optimizer, k, thread)
+    return clipping.Clipped(begun, optimizer.kept, optimizer.max_norm, optimizer.sums)
+
+
 def _begin_any(optimizer, k, thread):
     return optimizer
 
 
+_BEGINNINGS = {adam.Adam: _begin_adam, clipping.Clipped: _begin_clipped}
+
+
 @overload(begin_minibatch, jit_options=OVERLOAD)
 def _choose_begin(optimizer, k, thread):
-    return _begin_adam if class_of(optimizer) is adam.Adam else _begin_any
+    return _BEGINNINGS.get(class_of(optimizer), _begin_any)
 
 
 def apply(optimizer, packed, offset, gradient, n, decay):
@@ -111,11 +135,16 @@ def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
         optimizer.packed[offset + i] += gradient[i]
 
 
+def _apply_kept(optimizer, packed, offset, gradient, n, decay):
+    clipping.keep(pointer(optimizer.gradient, offset), gradient, n)
+
+
 _OPTIMIZERS = {
     sgd.Sgd: _apply_sgd,
     sgd.FoldedSgd: _apply_folded,
     adam.Update: _apply_adam,
     Gradient: _apply_gradient,
+    clipping.Kept: _apply_kept,
 }
 
 

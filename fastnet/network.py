@@ -5,20 +5,23 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from . import checks, functional, layers, passes
+from . import checks, functional, hidden, layers, losses, passes
 from ._parallel import available_cpus, crew
 from .exceptions import DivergenceError
-from .kernels import activations, gather
+from .gradients import Gradients, loss_and_gradients
+from .kernels import gather, more_activations
+from .kernels.activations import IDENTITY
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, pack, unpack
+from .losses import LOSS_OF_OUTPUT, AnyTargets
 from .rows import dense_rows
 from .workspace import workspace
 
-ACTIVATIONS = tuple(activations.CODES)
-LOSS_OF_OUTPUT = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "identity": "squared_error"}
+ACTIVATIONS = tuple(more_activations.CODES)
+_LIKE_RELU = ("relu", "leaky_relu", "elu", "gelu", "silu")
 
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
@@ -26,17 +29,6 @@ _PREDICT_ROWS = 64
 # Multiply-adds for which one more thread is taken: 5 ms of work, since starting threads takes 2 ms (measured; most of
 # it is holding back BLAS).
 _WORTH_A_THREAD = 200_000_000
-
-
-class Gradients(NamedTuple):
-    """Gradient of a loss with respect to all parameters of a network.
-
-    ``flat`` is laid out like ``Network.parameters``; ``weights`` and ``biases`` are views of it, one a layer.
-    """
-
-    flat: np.ndarray
-    weights: list[np.ndarray]
-    biases: list[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +65,10 @@ class Network:
     layer_sizes : sequence of int
         Inputs, hidden units of each layer, outputs: ``[784, 300, 10]``. Two numbers make softmax (or logistic, or
         linear) regression.
-    activation : {"tanh", "sigmoid", "relu", "identity"} or a sequence of these, default="tanh"
-        Of the hidden layers, one for all or one each.
+    activation : str or a sequence of str, default="tanh"
+        Of the hidden layers, one for all or one each: "tanh", "sigmoid", "relu", "identity", "leaky_relu" (0.01 x below
+        zero), "elu", "gelu" (exact, with the normal distribution), "silu" (x times its sigmoid), or "step" (1 above
+        zero, else 0: the units of a perceptron, which can predict with given weights but not be trained).
     output : {"softmax", "sigmoid", "identity"}, default="softmax"
         Classes that exclude each other, labels that do not, or plain numbers.
     dtype : {"float32", "float64"}, default="float32"
@@ -84,7 +78,8 @@ class Network:
 
     Notes
     -----
-    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu as ``randn * sqrt(2 / n_in)``, and biases
+    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its
+    relatives (leaky_relu, elu, gelu, silu) as ``randn * sqrt(2 / n_in)``, and biases
     as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
     "Delving Deep into Rectifiers", 2015.
 
@@ -110,7 +105,7 @@ class Network:
         self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
         self._output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
         self._dtype = _check_dtype(dtype)
-        codes = (*(activations.CODES[name] for name in self.activations), activations.IDENTITY)
+        codes = (*(more_activations.CODES[name] for name in self.activations), IDENTITY)
         self._layers = layer_table(self.layer_sizes, codes, self.dtype)
         self._parameters = np.zeros(n_parameters(self._layers), self.dtype)
         self._weights, self._biases = self._views(self._parameters)
@@ -193,7 +188,7 @@ class Network:
 
     def _initialise(self, rng: np.random.Generator) -> None:
         for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
-            spread = math.sqrt((2.0 if activation == "relu" else 1.0) / len(weights))
+            spread = math.sqrt((2.0 if activation in _LIKE_RELU else 1.0) / len(weights))
             weights[:] = rng.standard_normal(weights.shape) * spread
 
     @property
@@ -240,7 +235,7 @@ class Network:
             net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
             work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
             with crew(n_threads) as run:
-                run(passes.predict_logits, net, self._rows(X), order, work, logits)
+                run(passes.predict_logits, hidden.predicting(net), self._rows(X), order, work, logits)
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
@@ -310,7 +305,7 @@ class Network:
         self._warn_of_kind(X)
         return self._score(self._logits(X), targets)
 
-    def _score(self, logits: np.ndarray, targets: passes.Targets) -> float:
+    def _score(self, logits: np.ndarray, targets: AnyTargets) -> float:
         if self.output == "softmax":
             return float(np.mean(logits.argmax(axis=1) == targets.labels))
         if self.output == "sigmoid":
@@ -319,8 +314,10 @@ class Network:
 
     # -- loss and gradients ----------------------------------------------------------------------------
 
-    def loss_and_gradients(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, Gradients]:
-        """Mean loss of some samples and its gradient; weight decay is no part of it.
+    def loss_and_gradients(
+        self, X: Any, y: Any, sample_weight: Any = None, wrt_input: bool = False, *, loss: str = "auto"
+    ) -> tuple[float, Gradients]:
+        """Mean loss of some samples and its gradient; weight decay and dropout are no part of it.
 
         Parameters
         ----------
@@ -329,48 +326,56 @@ class Network:
             Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         sample_weight : array-like of shape (n_samples,), optional
             The loss is then ``sum(weight * loss) / sum(weight)``.
+        wrt_input : bool, default=False
+            Whether the gradient with respect to ``X`` is wanted, too, in the unit of ``X``: centring and scaling
+            belong to the network, and the chain goes through them. Row i is the derivative of the *mean* loss, so the
+            one of sample i's own loss is ``n_samples`` times as large. For one class's saliency give its index as y.
+        loss : str, default="auto"
+            As for `Trainer`.
 
         Returns
         -------
         loss : float
             Cross-entropy (softmax), binary cross-entropy summed over outputs (sigmoid), or half the squared error
-            summed over outputs (identity).
+            summed over outputs (identity), unless ``loss`` names another.
         gradients : Gradients
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described, or the network has "step" units, which have no gradient.
+        DivergenceError
+            If the loss is not finite.
 
         Examples
         --------
         >>> import numpy as np, fastnet
         >>> network = fastnet.Network([2, 2], dtype="float64", seed=0)
         >>> network.weights[0][:] = np.eye(2)
-        >>> loss, gradients = network.loss_and_gradients([[1.2, 0.3]], [0])
-        >>> round(loss, 4), gradients.biases[0].round(4)
-        (0.3412, array([-0.2891,  0.2891]))
+        >>> loss, gradients = network.loss_and_gradients([[1.2, 0.3]], [0], wrt_input=True)
+        >>> round(loss, 4), gradients.biases[0].round(4), gradients.inputs.round(4)
+        (0.3412, array([-0.2891,  0.2891]), array([[-0.2891,  0.2891]]))
         """
         X = self._check_inputs("X", X)
         if len(X) == 0:
             raise ValueError(f"X is empty: a loss needs at least one sample, got shape {X.shape}")
         weights = checks.check_weights("sample_weight", sample_weight, len(X))
+        wrt_input = checks.check_flag("wrt_input", wrt_input)
         total = float(weights.sum()) if weights.size else float(len(X))
-        targets = self._check_targets("y", y, len(X))._replace(weights=weights, total=total)
+        targets = self._check_targets("y", y, len(X), loss)._replace(weights=weights, total=total)
+        hidden.check_trainable(self.activations)
         self._warn_of_kind(X)
-        net, batch_size = self._packed(), min(256, len(X))
-        n_batches = -(-len(X) // batch_size)
-        losses, hits = np.zeros(n_batches), np.zeros(n_batches, np.int64)
-        work = workspace(self._layers, self.dtype, batch_size, 1, train=True)
-        gradient = net._replace(packed=np.zeros_like(net.packed))
-        order, keep = np.arange(len(X), dtype=np.uint32), layers.Gradient(gradient.packed)
-        rows = self._rows(X)
-        passes.train_epoch(net, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
+        value, gradient, dX = loss_and_gradients(self._packed(), self._rows(X), targets, len(X), wrt_input)
         flat = np.empty_like(self.parameters)
         unpack(gradient.packed, self._layers, flat)
-        if not np.isfinite(losses).all():
-            raise DivergenceError("the loss is not finite: the network's weights are too large, or not finite")
-        return float(losses.sum()), Gradients(flat, *self._views(flat))
+        if dX is not None:
+            dX = dX * self.dtype.type(self._scaling(X)[0])
+        return value, Gradients(flat, *self._views(flat), dX)
 
     # -- what compiled code takes ----------------------------------------------------------------------
 
     def _packed(self) -> layers.Net:
-        """Return a packed copy of the parameters."""
+        """Return a packed copy of the parameters; ``hidden.py`` says which type passes take."""
         net = layers.Net(aligned_zeros(n_packed(self._layers, self.dtype), self.dtype), self._layers)
         pack(self.parameters, net.layers, net.packed)
         return net
@@ -392,16 +397,8 @@ class Network:
         checks.check_finite(name, X, self.dtype)
         return X
 
-    def _check_targets(self, name: str, y: Any, n_samples: int) -> passes.Targets:
-        n_outputs, loss = self.layer_sizes[-1], passes.LOSSES[LOSS_OF_OUTPUT[self.output]]
-        labels, values = np.zeros(0, np.int32), np.zeros((0, n_outputs), self.dtype)
-        if self.output == "softmax":
-            labels = checks.check_labels(name, y, n_outputs, n_samples)
-        else:
-            values = checks.check_targets(name, y, n_outputs, self.dtype, n_samples)
-            if self.output == "sigmoid":
-                checks.check_probabilities(name, values)
-        return passes.Targets(loss, labels, values, np.zeros(0), 0.0)
+    def _check_targets(self, name: str, y: Any, n_samples: int, loss: str = "auto") -> AnyTargets:
+        return losses.make_targets(name, y, n_samples, self.layer_sizes[-1], self.output, self.dtype, loss)
 
     def _warn_of_kind(self, X: np.ndarray) -> None:
         trained = self.preprocessing.kind if self.preprocessing else kind_of_data(X)

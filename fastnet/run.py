@@ -5,14 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from . import barrier, functional, passes, plan
+from . import barrier, hidden, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
 from .layout import unpack
+from .losses import AnyTargets
 from .network import Network
 from .optimizers import Optimizer
+from .regularisation import Clipping, compiled_dropout
 from .rows import sparse_rows
+from .targets import SQUARED_ERROR
+from .weighting import minibatch_weights
 from .workspace import workspace
 
 # After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
@@ -32,28 +36,38 @@ class Run:
     batch_size, n_threads : int
     together : callable
         Runs a compiled function on all threads: see ``_parallel.crew``.
+    rates : tuple of float, default=()
+        Of dropout, one a hidden layer, or none.
+    clip_norm : float, optional
+        Largest norm of a minibatch's gradient.
     """
 
     def __init__(
         self,
         network: Network,
         X: np.ndarray,
-        targets: passes.Targets,
+        targets: AnyTargets,
         batch_size: int,
         n_threads: int,
         together: Together,
+        rates: tuple[float, ...] = (),
+        clip_norm: float | None = None,
     ):
         self._network, self._X, self._targets = network, X, targets
         self._batch_size, self.together = batch_size, together
-        self._net = network._packed()
+        self._plain, self._dropout = network._packed(), compiled_dropout(rates)
+        self._net = hidden.training(self._plain, self._dropout)
         n_slices = plan.slices(network.layer_sizes, batch_size)
         entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1], n_slices)
         self._rows: gather.Rows | sparse.SparseRows = network._rows(X) if entries is None else entries
         self.sparse = entries is not None
-        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries)
+        slopes = self._net is not self._plain
+        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries, slopes)
         self.n_samples, self.n_packed = len(X), self._net.packed.size
+        self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
         self._losses = np.zeros(-(-len(X) // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
+        self._weights = np.ones(len(self._losses))
         self._calls_alone, self._penalty = 0, 0.0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
         minibatches = min(self._per_call, len(self._losses))
@@ -65,7 +79,8 @@ class Run:
         self.publish()
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
-        return sgd.folded(optimizer) if self.sparse else optimizer
+        clipped = self._clipping(optimizer)
+        return sgd.folded(clipped) if self.sparse else clipped
 
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
@@ -86,8 +101,15 @@ class Run:
         else:
             self._penalty = 0.0
 
-    def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int) -> Iterator[int]:
+    @property
+    def drops(self) -> bool:
+        """Whether there is dropout."""
+        return self._dropout is not None
+
+    def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
+
+        ``key`` says what dropout drops; it should be another for each epoch.
 
         Raises
         ------
@@ -95,6 +117,9 @@ class Run:
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
         n_batches, self._optimizer = len(self._losses), self._as_compiled(optimizer)
+        self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
+        if self._dropout is not None:
+            self._dropout.key[0] = key
         for begin in range(0, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, begin, end)
@@ -127,7 +152,7 @@ class Run:
     def publish(self) -> None:
         """Copy the weights into the network."""
         self._settle()
-        unpack(self._net.packed, self._net.layers, self._network.parameters)
+        unpack(self._plain.packed, self._plain.layers, self._network.parameters)
 
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
@@ -138,11 +163,12 @@ class Run:
         return fine
 
     def epoch_means(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the epoch's samples, as they were when they were trained on."""
-        counts = np.full(len(self._losses), self._batch_size)
-        counts[-1] = self.n_samples - self._batch_size * (len(counts) - 1)
-        loss = float(self._losses @ counts / self.n_samples)
-        if self._targets.loss == passes.SQUARED_ERROR:
+        """Mean loss and accuracy of the epoch's samples, as they were when they were trained on.
+
+        The loss is the mean over the samples' weights; the accuracy counts each sample once.
+        """
+        loss = float(self._losses @ self._weights / self._weights.sum())
+        if self._targets.loss == SQUARED_ERROR:
             return loss, np.nan
         return loss, float(self._hits.sum() / self.n_samples)
 
@@ -150,17 +176,3 @@ class Run:
 def warm_up(network: Network, X: np.ndarray) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
     sparse_rows(X[:1], *network._scaling(X), network.layer_sizes[1])
-
-
-def mean_loss(logits: np.ndarray, targets: passes.Targets) -> float:
-    """Mean loss of logits, without weights."""
-    if targets.loss == passes.SOFTMAX_CROSS_ENTROPY:
-        return functional.cross_entropy(logits, targets.labels)
-    if targets.loss == passes.SIGMOID_CROSS_ENTROPY:
-        return functional.binary_cross_entropy(logits, targets.values)
-    return float(np.sum((logits.astype(np.float64) - targets.values) ** 2) / 2 / len(logits))
-
-
-def first_sample(targets: passes.Targets) -> passes.Targets:
-    """Targets of the first sample alone."""
-    return targets._replace(labels=targets.labels[:1], values=targets.values[:1])

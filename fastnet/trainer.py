@@ -3,21 +3,24 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
-from . import checks, passes, plan
+from . import checks, hidden, plan
 from ._parallel import available_cpus, crew
 from .callbacks import State, as_callbacks
 from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
-from .network import LOSS_OF_OUTPUT, Network, Preprocessing, kind_of_data
+from .losses import AnyTargets, check_loss, first_sample, mean_loss
+from .network import Network, Preprocessing, kind_of_data
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
-from .run import Run, first_sample, mean_loss, warm_up
+from .regularisation import check_clip_norm, check_dropout, dropout_rates
+from .run import Run, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
+from .weighting import ClassWeight, sample_weights
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "optimizer": lambda value: checks.check_choice("optimizer", value, NAMES),
@@ -29,6 +32,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "beta2": lambda value: checks.check_number("beta2", value, high=1.0),
     "epsilon": lambda value: checks.check_number("epsilon", value, low=MIN_EPSILON),
     "weight_decay": lambda value: checks.check_number("weight_decay", value),
+    "dropout": check_dropout,
+    "clip_norm": check_clip_norm,
     "schedule": check_schedule,
     "center": lambda value: checks.check_flag("center", value),
     "scale": lambda value: _check_auto("scale", value),
@@ -61,7 +66,8 @@ class Trainer:
         "adamw" is "adam" with decoupled weight decay.
     loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
         "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
-        sigmoid, squared error for identity. Other pairs are refused.
+        sigmoid, squared error for identity. "squared_error" also goes with the others, as half the sum of
+        ``(p - t)**2`` over their probabilities; other pairs are refused.
     learning_rate : "auto" or float, default="auto"
         "auto" takes 0.1 for "sgd" and 0.001 for "adam" and "adamw".
     batch_size : int, default=32
@@ -77,6 +83,12 @@ class Trainer:
     weight_decay : float, default=0.0
         Is multiplied with the weights (not the biases) and added to their gradient. For "adamw",
         ``w -= learning_rate * weight_decay * w`` beside the step instead.
+    dropout : float in [0, 1) or a sequence of these, one a hidden layer, default=0.0
+        Share of a hidden layer's outputs that are zero for a sample while training; the others are multiplied by
+        ``1 / (1 - dropout)``. Predictions, validation and `Network.loss_and_gradients` use all.
+    clip_norm : float or None, default=None
+        Where the norm of a minibatch's whole gradient (without weight decay) is larger, the gradient is multiplied by
+        ``clip_norm / norm``.
     schedule : {"constant", "halve", "step", "cosine"} or callable, default="constant"
         How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
     center : bool, default=True
@@ -85,7 +97,7 @@ class Trainer:
         Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. Mean and factor are fixed
         by a network's first fit and belong to the network.
     seed : int, numpy.random.Generator or None, default=None
-        Shuffles the samples of each epoch.
+        Shuffles the samples of each epoch, and says what dropout drops.
     n_threads : int or None, default=None
         At most that many, and never more than there are CPUs; None takes as many as are worth it for the shapes.
         The results are the same bits for any number.
@@ -125,6 +137,8 @@ class Trainer:
         beta2: float = 0.999,
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        clip_norm: float | None = None,
         schedule: Schedule = "constant",
         center: bool = True,
         scale: str | float = "auto",
@@ -136,7 +150,7 @@ class Trainer:
             raise TypeError(f"network must be a fastnet.Network, got {type(network).__name__}")
         self.network = network
         self.optimizer = optimizer
-        self.loss = _check_loss(loss, network.output)
+        self.loss = loss
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.momentum = momentum
@@ -145,6 +159,8 @@ class Trainer:
         self.beta2 = beta2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        self.dropout = dropout
+        self.clip_norm = clip_norm
         self.schedule = schedule
         self.center = center
         self.scale = scale
@@ -152,13 +168,15 @@ class Trainer:
         self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
         self._memory = Memory(network.dtype)
-        self._check_momentum()
+        self._check_together()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check a setting whenever it is set, also after construction."""
         if name in _SETTINGS:
             value = _SETTINGS[name](value)
-        elif not name.startswith("_") and name not in ("network", "loss"):
+        elif name == "loss":
+            value = check_loss(value, self.network.output)
+        elif not name.startswith("_") and name != "network":
             checks.check_choice("a setting of Trainer", name, tuple(_SETTINGS))
         super().__setattr__(name, value)
 
@@ -172,7 +190,9 @@ class Trainer:
         y: Any,
         *,
         epochs: int,
-        validation_data: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        class_weight: ClassWeight = None,
+        validation_data: tuple[Any, ...] | None = None,
         reset_preprocessing: bool = False,
     ) -> History:
         """Train for some epochs.
@@ -186,8 +206,15 @@ class Trainer:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
-        validation_data : tuple (X, y), optional
-            Loss and accuracy on these are measured after each epoch.
+        sample_weight : array-like of shape (n_samples,), optional
+            Not negative. The loss of a minibatch is then ``sum(weight * loss) / sum(weight)``, so that a factor common
+            to all weights changes nothing; so is the history's loss. Its accuracy counts each sample once.
+        class_weight : dict, "balanced" or None, default=None
+            For softmax, and sigmoid with one output: multiplies the weights of the samples of a class, a class index,
+            by a number (1 for those that are not named). "balanced" gives all classes that occur the same total
+            weight: ``n_samples / (n_classes * count)``.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            Loss and accuracy on these are measured after each epoch; classes have no weights there.
         reset_preprocessing : bool, default=False
             Fix centring and scaling anew from this ``X``.
 
@@ -204,11 +231,13 @@ class Trainer:
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
         X = self._check_data("X", X)
-        targets = self.network._check_targets("y", y, len(X))
+        targets = self._check_targets("y", y, X)
+        weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
+        targets = targets._replace(weights=weights)
         validation = self._check_validation(validation_data)
         reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
         batch_size = self._batch_size(len(X))
-        self._check_momentum()
+        self._check_together()
         learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
         before = self.network.preprocessing
         if before is None or reset:
@@ -225,7 +254,10 @@ class Trainer:
 
     # -- checks and preparation ------------------------------------------------------------------------
 
-    def _check_momentum(self) -> None:
+    def _check_together(self) -> None:
+        """Check what no setting can know by itself."""
+        hidden.check_trainable(self.network.activations)
+        dropout_rates(self.dropout, len(self.network.activations))
         for name, value in (("momentum", self.momentum), ("nesterov", self.nesterov)):
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
@@ -238,16 +270,21 @@ class Trainer:
             raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
         return X
 
-    def _check_validation(self, validation_data: Any) -> tuple[np.ndarray, passes.Targets] | None:
+    def _check_targets(self, name: str, y: Any, X: np.ndarray) -> AnyTargets:
+        return self.network._check_targets(name, y, len(X), self.loss)
+
+    def _check_validation(self, validation_data: Any) -> tuple[np.ndarray, AnyTargets] | None:
         if validation_data is None:
             return None
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
             found = type(validation_data).__name__
             if isinstance(validation_data, Sized):
                 found += f" of length {len(validation_data)}"
-            raise TypeError(f"validation_data must be a tuple (X, y), got {found}")
+            raise TypeError(f"validation_data must be a tuple (X, y) or (X, y, sample_weight), got {found}")
         X = self._check_data("validation_data[0]", validation_data[0])
-        return X, self.network._check_targets("validation_data[1]", validation_data[1], len(X))
+        targets = self._check_targets("validation_data[1]", validation_data[1], X)
+        weights = validation_data[2] if len(validation_data) == 3 else None
+        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, len(X)))
 
     def _preprocessing(self, X: np.ndarray) -> Preprocessing:
         kind = kind_of_data(X)
@@ -273,7 +310,7 @@ class Trainer:
 
     # -- training --------------------------------------------------------------------------------------
 
-    def _fit(self, X: np.ndarray, targets: passes.Targets, epochs: int, batch_size: int, validation: Any) -> History:
+    def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
         n_threads = self._threads(batch_size)
         state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -284,7 +321,8 @@ class Trainer:
                 warm_up(self.network, X)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
-                run = Run(self.network, X, targets, batch_size, n_threads, together)
+                rates = dropout_rates(self.dropout, len(self.network.activations))
+                run = Run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 run.compile(self._epoch_optimizer(run, self._first_rate))
@@ -311,9 +349,9 @@ class Trainer:
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
         order = _shuffled(self._rng, run.n_samples)
-        optimizer = self._epoch_optimizer(run, rate)
+        optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
         try:
-            for done in run.minibatches(order, optimizer, state.epoch):
+            for done in run.minibatches(order, optimizer, state.epoch, key):
                 state.minibatch = done
                 self._notify("on_minibatches_end", state)
         except BaseException:
@@ -353,7 +391,11 @@ class Trainer:
         before = int(steps[0])
         return Adam(rate, self.beta1, self.beta2, self.epsilon, self.weight_decay, decoupled, m, v, before, steps)
 
-    def _validate(self, X: np.ndarray, targets: passes.Targets, score: bool = True) -> tuple[float, float]:
+    def _dropout_key(self, run: Run) -> int:
+        """Return what dropout drops in this epoch; nothing is drawn without."""
+        return int(self._rng.integers(1 << 62)) if run.drops else 0
+
+    def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
         logits = self.network._logits(X)
         return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
 
@@ -366,11 +408,3 @@ def _check_auto(name: str, value: Any) -> str | float:
     if isinstance(value, str) and value == "auto":
         return value
     return checks.check_number(name, value, open_low=True)
-
-
-def _check_loss(loss: str, output: str) -> str:
-    expected = LOSS_OF_OUTPUT[output]
-    found = checks.check_choice("loss", loss, ("auto", *LOSS_OF_OUTPUT.values()))
-    if found not in ("auto", expected):
-        raise ValueError(f"loss={loss!r} does not go with output={output!r}; use 'auto' or {expected!r}")
-    return expected

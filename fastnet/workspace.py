@@ -7,7 +7,7 @@ import numpy as np
 from . import barrier, plan
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sparse import QUAD, SparseRows
-from .layers import DELTA, OUTPUT, PLANES, TRANSPOSED, UPDATE_ROWS, Work
+from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
 from .mixed_rows import MixedTiles
 from .rows import sparse_work
@@ -21,6 +21,7 @@ def workspace(
     train: bool,
     n_slices: int = 1,
     rows: SparseRows | None = None,
+    slopes: bool = False,
 ) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
 
@@ -38,10 +39,12 @@ def workspace(
         Slices that the inputs are cut into.
     rows : SparseRows, optional
         Rows that will be trained on if they are sparse.
+    slopes : bool, default=False
+        Whether the network trains with slopes: see ``hidden.py``.
     """
     n_rows, sizes = batch_size * (1 if train else n_threads), (int(layers[0, N_IN]), *layers[:, N_OUT].tolist())
     columns, width = padded(int(layers[0, N_OUT]), dtype), PANEL_VECTORS * lanes(dtype)
-    places, size = _places(layers, dtype, n_rows, n_slices, train)
+    places, size = _places(layers, dtype, n_rows, n_slices, train, slopes)
     block = int(np.diff(rows.bounds).max()) if rows is not None else 0
     gradient = row_step(max(UPDATE_ROWS, block) * width, dtype)
     shares = plan.units(columns, width, n_slices, n_threads)
@@ -68,12 +71,14 @@ def workspace(
 
 
 def _places(
-    layers: np.ndarray, dtype: np.dtype[Any], n_rows: int, n_slices: int, train: bool
+    layers: np.ndarray, dtype: np.dtype[Any], n_rows: int, n_slices: int, train: bool, slopes: bool
 ) -> tuple[np.ndarray, int]:
     """Offsets of the matrices in the buffer, and their total size."""
-    sizes = np.zeros((len(layers), 4), np.int64)
+    sizes = np.zeros((len(layers), 5), np.int64)
     sizes[:, OUTPUT] = n_rows * layers[:, STEP]
     sizes[0, PLANES] = n_slices * sizes[0, OUTPUT]
+    if slopes:
+        sizes[:-1, SLOPES] = sizes[:-1, OUTPUT]
     if train:
         sizes[:, DELTA] = sizes[:, OUTPUT]
         sizes[1:, TRANSPOSED] = [n_out * padded(int(n_in), dtype) for n_in, n_out in layers[1:, [N_IN, N_OUT]]]

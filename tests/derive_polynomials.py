@@ -1,8 +1,10 @@
-"""Regenerate every coefficient table of fastnet/kernels/elementary.py: ``python tests/derive_polynomials.py``.
+"""Regenerate every coefficient table of the kernels: ``python tests/derive_polynomials.py [NAME]``.
 
 A Remez exchange on a fixed grid, in 50 digits. Coefficients are rounded to the type one by one, lowest power
 first, and the higher ones are fitted again each time, so that they make up for the rounding.
 """
+
+import sys
 
 import numpy as np
 from mpmath import mp, mpf
@@ -27,6 +29,12 @@ def tanh_rest(w):
     return 2 * w / 15 - mpf(1) / 3 if w < 1e-20 else (mp.tanh(x) / x - 1) / w
 
 
+def normal_tail(t):
+    """Return (a + 2) * exp(a**2 / 2) * Phi(-a) at t = (a - 2) / (a + 2), Phi being the normal distribution."""
+    a = 2 * (1 + t) / (1 - t)
+    return (a + 2) * mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / 2
+
+
 # name: function, interval, weight that turns its error into a relative error of the result
 EDGE = mp.log(2) / 2 * (1 + mpf(2) ** -10)  # the rounding of x / log(2) may land a little beyond the half
 SLOPE = mp.sqrt(2) - 1
@@ -34,8 +42,9 @@ TARGETS = {
     "EXP": (exp_rest, -EDGE, EDGE, lambda r: r * r / mp.exp(r)),
     "TANH": (tanh_rest, mpf(0), mpf(0.625) ** 2, lambda w: mp.sqrt(w) * w / mp.tanh(mp.sqrt(w))),
     "LOG": (atanh_rest, mpf(0), (SLOPE / (2 + SLOPE)) ** 2 * (1 + mpf(2) ** -10), lambda w: w / 2),
+    "TAIL": (normal_tail, mpf(-1), mpf(9) / 10, lambda t: 1 / normal_tail(t)),  # a from 0 to 38
 }
-DEGREES = {"EXP": (4, 9), "TANH": (4, 10), "LOG": (2, 6)}  # float32, float64
+DEGREES = {"EXP": (4, 9), "TANH": (4, 10), "LOG": (2, 6), "TAIL": (11, 27)}  # float32, float64
 
 
 def minimax(values, weights, degree, grid):
@@ -78,7 +87,8 @@ def table(name, dtype, points=800):
 
 
 if __name__ == "__main__":
-    for name, dtype in ((name, dtype) for name in TARGETS for dtype in (np.float32, np.float64)):
+    names = sys.argv[1:] or TARGETS
+    for name, dtype in ((name, dtype) for name in names for dtype in (np.float32, np.float64)):
         coefficients, error = table(name, dtype)
         print(f"{name} {dtype.__name__}: error 2**{float(mp.log(error, 2)):.2f}")
         print("    " + ", ".join(map(str, coefficients)))

@@ -10,7 +10,10 @@ Conventions, which fastnet shares:
 * The output fixes the loss. softmax: cross-entropy, targets are class indices (B,). sigmoid: binary
   cross-entropy, multi-label targets (B, K) in {0, 1}. identity: squared error 0.5 * sum_k (z_k - t_k)^2,
   targets (B, K). The last two take (B,) for K = 1. Always dz = (p - t) / B, or (p - t) * w / sum(w).
+  "softmax, squared" and "sigmoid, squared" are squared errors of probabilities, with the Jacobian in dz.
 * Weight decay is added to the gradient of weights, not of biases, and is no part of the loss.
+* Dropout multiplies the outputs of hidden layers by given factors, one matrix (B, O) a hidden layer.
+* Clipping multiplies a batch's gradient, before weight decay, by max_norm / norm if its norm is larger.
 
 Parameters and X may be complex in `forward` and `batch_loss`: comparisons look at the real part only, so that
 Im loss(w + ih) / h is the exact derivative (complex step), with nothing subtracted and nothing rounded away.
@@ -19,8 +22,9 @@ Im loss(w + ih) / h is the exact derivative (complex step), with nothing subtrac
 from itertools import pairwise
 
 import numpy as np
+from scipy import special
 
-# ---------------------------------------------------------------- activations, derivatives from the output
+# ---------------------------------------------------------------- activations, derivatives from input and output
 
 
 def sigmoid(z):
@@ -34,12 +38,21 @@ ACTIVATIONS = {
     "tanh": np.tanh,
     "sigmoid": sigmoid,
     "relu": lambda z: np.where(z.real > 0, z, 0),
+    "leaky_relu": lambda z: np.where(z.real > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z.real > 0, z, np.exp(np.where(z.real > 0, 0, z)) - 1),
+    "gelu": lambda z: z * (1 + special.erf(z / np.sqrt(2))) / 2,
+    "silu": lambda z: z * sigmoid(z),
+    "step": lambda z: np.where(z > 0, 1.0, 0.0),
 }
 DERIVATIVES = {
-    "identity": np.ones_like,
-    "tanh": lambda a: (1 - a) * (1 + a),
-    "sigmoid": lambda a: a * (1 - a),
-    "relu": lambda a: np.where(a > 0, 1.0, 0.0),
+    "identity": lambda z, a: np.ones_like(a),
+    "tanh": lambda z, a: (1 - a) * (1 + a),
+    "sigmoid": lambda z, a: a * (1 - a),
+    "relu": lambda z, a: np.where(a > 0, 1.0, 0.0),
+    "leaky_relu": lambda z, a: np.where(z > 0, 1.0, 0.01),
+    "elu": lambda z, a: np.where(z > 0, 1.0, a + 1),
+    "gelu": lambda z, a: special.ndtr(z) + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi),
+    "silu": lambda z, a: sigmoid(z) + a * (1 - sigmoid(z)),
 }
 
 # ---------------------------------------------------------------- outputs
@@ -84,7 +97,17 @@ def squared_error(z, t):
     return 0.5 * ((z - t) ** 2).sum(axis=1)
 
 
-LOSSES = {"softmax": cross_entropy, "sigmoid": binary_cross_entropy, "identity": squared_error}
+def one_hot(y, n_classes):
+    return np.eye(n_classes)[y]
+
+
+LOSSES = {
+    "softmax": cross_entropy,
+    "sigmoid": binary_cross_entropy,
+    "identity": squared_error,
+    "softmax, squared": lambda z, y: squared_error(softmax(z), one_hot(y, z.shape[1])),
+    "sigmoid, squared": lambda z, t: squared_error(sigmoid(z), t),
+}
 
 # ---------------------------------------------------------------- d (loss of a sample) / dz
 
@@ -103,17 +126,26 @@ def binary_cross_entropy_gradient(z, t):
     return (1 - t) * sigmoid(z) - t * sigmoid(-z)
 
 
+def softmax_squared_gradient(z, y):
+    """Return J @ (p - onehot(y)) with the Jacobian J = diag(p) - p p.T of each sample."""
+    p = softmax(z)
+    jacobians = p[:, :, None] * (np.eye(z.shape[1]) - p[:, None, :])
+    return np.einsum("bjk,bk->bj", jacobians, p - one_hot(y, z.shape[1]))
+
+
 GRADIENTS = {
     "softmax": cross_entropy_gradient,
     "sigmoid": binary_cross_entropy_gradient,
     "identity": lambda z, t: z - t,
+    "softmax, squared": softmax_squared_gradient,
+    "sigmoid, squared": lambda z, t: (sigmoid(z) - t) * sigmoid(z) * sigmoid(-z),
 }
 
 # ---------------------------------------------------------------- the network
 
 
 def init_parameters(layer_sizes, activation, rng):
-    gain = 2.0 if activation == "relu" else 1.0
+    gain = 2.0 if activation in ("relu", "leaky_relu", "elu", "gelu", "silu") else 1.0
     pairs = list(pairwise(layer_sizes))
     weights = [rng.standard_normal((n_in, n_out)) * np.sqrt(gain / n_in) for n_in, n_out in pairs]
     biases = [np.zeros(n_out) for _, n_out in pairs]
@@ -127,15 +159,24 @@ def zero_velocity(params):
 
 def columns(targets, output):
     """Class indices stay (B,); other targets given as (B,) are one column."""
-    return targets if output == "softmax" or targets.ndim == 2 else targets[:, None]
+    return targets if output.startswith("softmax") or targets.ndim == 2 else targets[:, None]
 
 
-def forward(params, X, activation):
-    """Return the outputs of all layers, X first and logits last: a_l = f(a_{l-1} @ w_l + b_l)."""
+def names(activation, n_hidden):
+    """Activation of each hidden layer."""
+    return [activation] * n_hidden if isinstance(activation, str) else list(activation)
+
+
+def forward(params, X, activation, factors=None):
+    """Return the outputs of all layers, X first and logits last: a_l = f(a_{l-1} @ w_l + b_l), times dropout's factors.
+
+    ``activation`` is one name, or one a hidden layer.
+    """
     weights, biases = params
     layers = [X]
-    for w, b in zip(weights[:-1], biases[:-1], strict=True):
-        layers.append(ACTIVATIONS[activation](layers[-1] @ w + b))
+    for layer, name in enumerate(names(activation, len(weights) - 1)):
+        a = ACTIVATIONS[name](layers[-1] @ weights[layer] + biases[layer])
+        layers.append(a if factors is None else a * factors[layer])
     layers.append(layers[-1] @ weights[-1] + biases[-1])
     return layers
 
@@ -151,20 +192,39 @@ def batch_loss(params, X, targets, activation, output, sample_weight=None):
     return (mean_weights(sample_weight, len(X)) * LOSSES[output](z, columns(targets, output))).sum()
 
 
-def loss_and_gradients(params, X, targets, activation, output, sample_weight=None):
+def loss_and_gradients(params, X, targets, activation, output, sample_weight=None, factors=None):
     """Return the batch loss and its gradient ``(dweights, dbiases)``, without weight decay."""
-    weights, _ = params
-    layers = forward(params, X, activation)
-    z, targets, factors = layers[-1], columns(targets, output), mean_weights(sample_weight, len(X))
-    loss = (factors * LOSSES[output](z, targets)).sum()
-    dz = factors[:, None] * GRADIENTS[output](z, targets)
+    return all_gradients(params, X, targets, activation, output, sample_weight, factors)[:2]
+
+
+def all_gradients(params, X, targets, activation, output, sample_weight=None, factors=None):
+    """Return the same, and the gradient with respect to X."""
+    weights, biases = params
+    layers = forward(params, X, activation, factors)
+    z, targets, shares = layers[-1], columns(targets, output), mean_weights(sample_weight, len(X))
+    loss = (shares * LOSSES[output](z, targets)).sum()
+    dz = shares[:, None] * GRADIENTS[output](z, targets)
     dweights, dbiases = [], []
     for layer in reversed(range(len(weights))):
         dweights.insert(0, layers[layer].T @ dz)
         dbiases.insert(0, dz.sum(axis=0))
+        da = dz @ weights[layer].T
         if layer > 0:
-            dz = (dz @ weights[layer].T) * DERIVATIVES[activation](layers[layer])
-    return loss, (dweights, dbiases)
+            name = names(activation, len(weights) - 1)[layer - 1]
+            if factors is not None:
+                da = da * factors[layer - 1]
+            below = layers[layer - 1] @ weights[layer - 1] + biases[layer - 1]
+            dz = da * DERIVATIVES[name](below, ACTIVATIONS[name](below))
+    return loss, (dweights, dbiases), da
+
+
+def clip(gradients, max_norm):
+    """Clip the gradients of all parameters together, in place."""
+    arrays = [*gradients[0], *gradients[1]]
+    norm = np.sqrt(sum((g**2).sum() for g in arrays))
+    for g in arrays:
+        if norm > max_norm:
+            g *= max_norm / norm
 
 
 def predict_proba(params, X, activation, output):
@@ -173,9 +233,9 @@ def predict_proba(params, X, activation, output):
 
 def count_correct(z, targets, output):
     """Count the samples of the right class; of K labels all must be right; regression counts none."""
-    if output == "softmax":
+    if output.startswith("softmax"):
         return int((z.argmax(axis=1) == targets).sum())
-    if output == "sigmoid":
+    if output.startswith("sigmoid"):
         return int(((z > 0) == (targets > 0.5)).all(axis=1).sum())
     return 0
 
@@ -254,11 +314,14 @@ def train_epoch(
     scale=1.0,
     mean=0.0,
     sample_weight=None,
+    clip_norm=None,
+    factors_of=None,
     **settings,
 ):
     """Train once over the rows ``order`` of X, minibatch by minibatch, in place, with the settings of ``step``.
 
-    The last minibatch may be short and averages over its true size. Returns, per minibatch and before its
+    The last minibatch may be short and averages over its true size. ``factors_of(positions)`` gives dropout's factors
+    for samples by their positions in ``order``. Returns, per minibatch and before its
     update, the sum of (weighted) sample losses and the number of correct samples.
     """
     losses, corrects = [], []
@@ -266,9 +329,12 @@ def train_epoch(
         rows = order[start : start + batch_size]
         x, t = preprocess(X[rows], scale, mean), targets[rows]
         w = None if sample_weight is None else sample_weight[rows]
-        loss, gradients = loss_and_gradients(params, x, t, activation, output, w)
-        z = forward(params, x, activation)[-1]
+        factors = None if factors_of is None else factors_of(np.arange(start, start + len(rows)))
+        loss, gradients = loss_and_gradients(params, x, t, activation, output, w, factors)
+        z = forward(params, x, activation, factors)[-1]
         losses.append(loss * (len(rows) if w is None else w.sum()))
         corrects.append(count_correct(z, columns(t, output), output))
+        if clip_norm is not None:
+            clip(gradients, clip_norm)
         step(params, gradients, state, **settings)
     return np.array(losses), np.array(corrects)

@@ -10,9 +10,9 @@ from fastnet.run import Run
 
 
 def make_targets(output, n, n_outputs, rng):
-    if output == "softmax":
+    if output.startswith("softmax"):
         return rng.integers(0, n_outputs, n)
-    if output == "sigmoid":
+    if output.startswith("sigmoid"):
         return rng.integers(0, 2, (n, n_outputs)).astype(float)
     return rng.standard_normal((n, n_outputs))
 
@@ -39,16 +39,35 @@ def next_epoch(optimizer):
     return optimizer._replace(before=int(optimizer.steps[0])) if isinstance(optimizer, Adam) else optimizer
 
 
-def train(network, X, y, order, batch_size, n_threads=1, per_call=None, epochs=1, **settings):
-    """Some epochs in the given order; returns the losses and hits of each minibatch of the last, and the run."""
-    targets = network._check_targets("y", y, len(X))
+def train(
+    network,
+    X,
+    y,
+    order,
+    batch_size,
+    n_threads=1,
+    per_call=None,
+    epochs=1,
+    loss="auto",
+    weights=None,
+    rates=(),
+    clip_norm=None,
+    **settings,
+):
+    """Some epochs in the given order; returns the losses and hits of each minibatch of the last, and the run.
+
+    Epoch e drops what belongs to key e.
+    """
+    targets = network._check_targets("y", y, len(X), loss)
+    if weights is not None:
+        targets = targets._replace(weights=weights)
     with crew(n_threads) as together:
-        run = Run(network, X, targets, batch_size, n_threads, together)
+        run = Run(network, X, targets, batch_size, n_threads, together, rates, clip_norm)
         if per_call is not None:
             run._per_call = per_call
         optimizer = make_optimizer(run.n_packed, network.dtype, **settings)
         for epoch in range(epochs):
-            for _ in run.minibatches(order.astype(np.uint32), optimizer, epoch):
+            for _ in run.minibatches(order.astype(np.uint32), optimizer, epoch, key=epoch):
                 pass
             optimizer = next_epoch(optimizer)
     run.publish()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from fastnet import __version__, cli, datasets
 from fastnet.exceptions import DownloadError, FormatError
-from fastnet.kernels.activations import CODES
+from fastnet.kernels.more_activations import CODES
 from fastnet.optimizers import NAMES as OPTIMIZERS
 from fastnet.schedules import NAMES
 
@@ -266,10 +266,10 @@ def test_help_names_all_choices():
         *cli.PRESETS,
         *NAMES,
         *OPTIMIZERS,
-        *CODES,
-        *(f"--{f.name}" for f in fields(cli.Settings)),
+        *(name for name in CODES if name != "step"),
+        *(f"--{f.name.replace('_', '-')}" for f in fields(cli.Settings)),
     ):
-        assert word.replace("_", "-") in text
+        assert word in text
     for settings in cli.DEFAULTS.values():
         assert str(settings) in re.sub(r"\s+", " ", text)
 

@@ -336,7 +336,7 @@ BAD_SETTINGS = [
         ValueError,
         "optimizer must be one of 'sgd', 'adam', 'adamw', got 'sdg'. Did you mean 'sgd'",
     ),
-    ({"loss": "squared_error"}, ValueError, "loss='squared_error' does not go with output='softmax'"),
+    ({"loss": "binary_cross_entropy"}, ValueError, "loss='binary_cross_entropy' does not go with output='softmax'"),
     ({"loss": "hinge"}, ValueError, "loss must be one of"),
     ({"learning_rate": 0}, ValueError, r"learning_rate must be a finite number in \(0, inf\), got 0.0"),
     ({"learning_rate": -1}, ValueError, "learning_rate must be"),

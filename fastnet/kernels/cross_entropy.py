@@ -48,7 +48,8 @@ def sigmoid_cross_entropy_reference(z, t):
 
 
 @core
-def _zero_row(dz, n_classes):
+def zero_row(dz, n_classes):
+    """Write zeros over a row."""
     for j in range(0, n_classes, lanes(dz)):
         store(dz, j, splat(dz, 0.0))
 
@@ -60,7 +61,7 @@ def softmax_cross_entropy_row(z, dz, n_classes, target, scale):
     A target outside [0, C) writes a zero gradient and returns a loss of NaN: it can never write out of bounds.
     """
     if not 0 <= target < n_classes:
-        _zero_row(dz, n_classes)
+        zero_row(dz, n_classes)
         return np.nan, False
     top, best = row_max(z, n_classes)
     difference = float64(z[target]) - float64(top)

@@ -1,0 +1,61 @@
+"""Dropout and clipping as a fit takes them: settings checked, and made what compiled code takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from . import checks
+from .hidden import Dropout
+from .kernels.clipping import CHUNK, Clipped, Kept
+from .layout import aligned_zeros
+from .optimizers import Optimizer
+
+
+def check_dropout(value: Any) -> float | tuple[float, ...]:
+    """Return a rate, or a tuple of rates; their number is checked by ``dropout_of``."""
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        return tuple(checks.check_number(f"dropout[{i}]", rate, high=1.0) for i, rate in enumerate(value))
+    return checks.check_number("dropout", value, high=1.0)
+
+
+def check_clip_norm(value: Any) -> float | None:
+    """Return a positive number or None."""
+    return None if value is None else checks.check_number("clip_norm", value, open_low=True)
+
+
+def dropout_rates(dropout: float | Sequence[float], n_hidden: int) -> tuple[float, ...]:
+    """Return the rate of each hidden layer; empty if all are zero."""
+    rates = tuple(dropout) if isinstance(dropout, Sequence) else (dropout,) * n_hidden
+    if len(rates) != n_hidden:
+        raise ValueError(f"dropout must be one number or {n_hidden}, one a hidden layer, got {len(rates)}")
+    return rates if any(rates) else ()
+
+
+def compiled_dropout(rates: tuple[float, ...]) -> Dropout | None:
+    """Return what compiled code takes; None if nothing is dropped."""
+    return Dropout(np.array([*rates, 0.0]), np.zeros(1, np.int64)) if rates else None
+
+
+class Clipping:
+    """Clips the gradients of an optimizer, or does nothing.
+
+    Parameters
+    ----------
+    max_norm : float or None
+    n_packed : int
+        Length of the packed parameters.
+    dtype : dtype
+        Of the network.
+    """
+
+    def __init__(self, max_norm: float | None, n_packed: int, dtype: np.dtype[Any]):
+        self._max_norm = max_norm
+        if max_norm is not None:
+            self._kept, self._sums = Kept(aligned_zeros(n_packed, dtype)), np.zeros(-(-n_packed // CHUNK))
+
+    def __call__(self, optimizer: Optimizer) -> Optimizer | Clipped:
+        """Return the optimizer as compiled code takes it."""
+        if self._max_norm is None:
+            return optimizer
+        return Clipped(optimizer, self._kept, self._max_norm, self._sums)

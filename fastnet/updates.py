@@ -1,0 +1,119 @@
+"""The third stage of a minibatch, compiled: gradients of all weights and biases, and their use. No maths here.
+
+Each thread takes its share: of the first layer its own units, of the others some of their inputs. Without clipping a
+gradient is used as soon as it is known, while it lies in the L1 cache. With clipping (an optimizer of type
+``Clipped``) all gradients are kept until their norm is known, with barriers between. The type decides when compiling.
+"""
+
+from numba.extending import overload
+
+from . import barrier, first_layer
+from ._jit import OVERLOAD, core, kernel
+from .kernels import clipping, dense
+from .kernels.clipping import Clipped
+from .layers import (
+    OUTPUT,
+    TRANSPOSED,
+    apply,
+    delta_place,
+    layer_columns,
+    share,
+    update_bias,
+    update_panel,
+    work_gradient,
+)
+from .layout import N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
+from .simd import pointer
+from .views import class_of
+
+
+def update(net, rows, optimizer, order, first, count, work, thread, n_threads):
+    """Update this thread's share of all weights and biases."""
+    raise NotImplementedError
+
+
+@core
+def n_units(work):
+    """Units of the first layer."""
+    return work.units[len(work.units) - 1]
+
+
+@core
+def owned_units(work, thread, n_threads):
+    """Units of the first layer that a thread owns: all of them if it works alone."""
+    return (0, n_units(work)) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
+
+
+# -- at once -------------------------------------------------------------------------------------------
+
+
+@kernel
+def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thread, n_threads):
+    """Update this thread's rows of the weights of a layer that is not the first, and of their transpose."""
+    gradient, w = work_gradient(work, thread), pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+    n_in, n_out, width = net.layers[layer, N_IN], net.layers[layer, N_OUT], dense.panel_width(x)
+    wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), layer_columns(net, layer)
+    top, bottom = share(n_in, width, thread, n_threads)
+    for column in range(0, columns, width):
+        update_panel(net, optimizer, layer, column, x, x_step, dout, rows, top, bottom, gradient)
+        dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
+    if thread == 0:
+        update_bias(net, optimizer, layer, dout, rows, 0, columns, gradient)
+
+
+def _update_at_once(net, rows, optimizer, order, first, count, work, thread, n_threads):
+    begin, end = owned_units(work, thread, n_threads)
+    dout = pointer(work.buffer, delta_place(net, work, 0))
+    first_layer.update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread)
+    first_layer.update_biases(net, optimizer, dout, count, work, begin, end, thread)
+    for layer in range(1, len(net.layers)):
+        x, x_step = pointer(work.buffer, work.places[layer - 1, OUTPUT]), net.layers[layer - 1, STEP]
+        dout = pointer(work.buffer, delta_place(net, work, layer))
+        _update_later_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
+
+
+# -- clipped -------------------------------------------------------------------------------------------
+
+
+@kernel
+def transpose_share(net, work, thread, n_threads):
+    """Copy this thread's rows of the weights of all layers but the first into their transposes."""
+    for layer in range(1, len(net.layers)):
+        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
+        wt = pointer(work.buffer, work.places[layer, TRANSPOSED])
+        top, bottom = share(n_in, dense.panel_width(w), thread, n_threads)
+        for column in range(0, n_out, dense.panel_width(w)):
+            dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
+
+
+@kernel
+def _apply_chunks(net, optimizer, factor, thread, n_threads):
+    """Use this thread's share of the clipped gradients; biases, which do not decay, begin in the middle of a chunk."""
+    n, biases = net.packed.size, net.layers[0, PACKED_BIAS]
+    begin, end = share(n, clipping.CHUNK, thread, n_threads)
+    for start in range(begin, end, clipping.CHUNK):
+        stop = min(start + clipping.CHUNK, end)
+        g, middle = pointer(optimizer.kept.gradient, start), min(max(biases, start), stop)
+        if factor != 1.0:
+            clipping.scale(g, stop - start, factor)
+        apply(optimizer.optimizer, net.packed, start, g, middle - start, True)
+        g = pointer(optimizer.kept.gradient, middle)
+        apply(optimizer.optimizer, net.packed, middle, g, stop - middle, False)
+
+
+def _update_clipped(net, rows, optimizer, order, first, count, work, thread, n_threads):
+    update(net, rows, optimizer.kept, order, first, count, work, thread, n_threads)
+    barrier.wait(work.arrivals, thread, n_threads)
+    g, n, sums = pointer(optimizer.kept.gradient, 0), net.packed.size, optimizer.sums
+    begin, end = share(len(sums), 1, thread, n_threads)
+    clipping.sum_chunks(g, n, begin, end, sums)
+    barrier.wait(work.arrivals, thread, n_threads)
+    _apply_chunks(net, optimizer, clipping.clip_factor(sums, optimizer.max_norm), thread, n_threads)
+    barrier.wait(work.arrivals, thread, n_threads)
+    transpose_share(net, work, thread, n_threads)
+
+
+@overload(update, jit_options=OVERLOAD)
+def _choose_update(net, rows, optimizer, order, first, count, work, thread, n_threads):
+    return _update_clipped if class_of(optimizer) is Clipped else _update_at_once
