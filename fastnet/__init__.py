@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_MODULES = ("callbacks", "datasets", "exceptions", "functional", "history", "network", "schedules", "trainer")
+_MODULES = (
+    "callbacks",
+    "datasets",
+    "exceptions",
+    "functional",
+    "history",
+    "network",
+    "plots",
+    "reproduce",
+    "schedules",
+    "trainer",
+)
 _HOMES = {
     "Network": "network",
     "Trainer": "trainer",
@@ -44,13 +55,15 @@ __all__ = [
     "history",
     "info",
     "network",
+    "plots",
+    "reproduce",
     "schedules",
     "trainer",
     "warmup",
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, schedules, trainer
+    from . import callbacks, datasets, exceptions, functional, history, network, plots, reproduce, schedules, trainer
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback

@@ -121,7 +121,7 @@ class _Run:
         if not self._json:
             _show(found, rows, len(self._seeds), seconds)
             for path in files:
-                print(f"  {path}")
+                print(path)
             print(flush=True)
 
     def _draw(self, result: "Result") -> list[str]:
@@ -180,25 +180,28 @@ def _show(found: "Experiment", rows: "list[Spread]", n_seeds: int, seconds: floa
     from rich.table import Table
     from rich.text import Text
 
-    print(f"{found.name}: {found.title}\n{found.source}; {seconds:.1f} s")
+    print(f"{found.name}: {found.title}\nsource: {found.source} ({seconds:.1f} s)")
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     for name, justify in (("what", "left"), ("article", "right"), ("ours", "right"), ("", "left"), ("claim", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    table.add_column("", overflow="fold")
-    for cells in _cells(rows, n_seeds):
+        table.add_column(name, justify=justify, no_wrap=name != "what")  # type: ignore[arg-type]
+    notes = list(dict.fromkeys(row.number.note for row in rows if row.number.note))
+    for cells in _cells(rows, n_seeds, notes):
         table.add_row(*map(Text, cells))
     width = get_terminal_size().columns if sys.stdout.isatty() else _NO_TERMINAL_COLUMNS
     Console(width=width, highlight=False, file=sys.stdout).print(table)
+    for number, note in enumerate(notes):
+        print(f"[{number + 1}] {note}")
 
 
-def _cells(rows: "list[Spread]", n_seeds: int) -> Iterator[tuple[str, ...]]:
+def _cells(rows: "list[Spread]", n_seeds: int, notes: list[str]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         number = row.number
         ours, low, high = (number.show(value) for value in (number.ours, row.low, row.high))
         if n_seeds > 1 and low != high:
             ours = f"{ours} ({low} to {high})"
         article = "" if number.article is None else number.show(number.article)
-        yield number.what, article, ours, number.unit, _verdict(row), number.note
+        note = f" [{notes.index(number.note) + 1}]" if number.note else ""
+        yield number.what + note, article, ours, number.unit, _verdict(row)
 
 
 def _verdict(row: "Spread") -> str:

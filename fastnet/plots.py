@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from .network import Network
 
 DPI = 150
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")  # Okabe and Ito, 2008
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+    "#999999",
+)  # Okabe and Ito, 2008
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _MILLISECONDS = 120  # each frame of an animation is shown so long, the last one ten times
@@ -397,20 +406,25 @@ def draw_bars(
     y_label: str,
     title: str = "",
     form: str = ".2f",
+    x_label: str = "",
 ) -> None:
-    """Draw groups of bars: one group a label, one bar in it a series; each bar has its number on top."""
+    """Draw groups of bars: one group a label, one bar in it a series; each bar has its number, if it is not 0, on top."""
     width, places = 0.8 / len(series), np.arange(len(labels))
     hatches = ("", "//", "..", "xx")
     for number, (name, values) in enumerate(series.items()):
         shift = (number - (len(series) - 1) / 2) * width
         style = {"color": COLOURS[number % len(COLOURS)], "hatch": hatches[number % 4], "edgecolor": "white"}
         bars = axes.bar(places + shift, values, width, label=name, **style)
-        axes.bar_label(bars, [format(value, form) for value in values], fontsize="x-small", padding=1)
+        axes.bar_label(bars, [_unless_zero(format(value, form)) for value in values], fontsize="x-small", padding=1)
     axes.set_xticks(places, labels)
     if len(series) > 1:
         axes.legend(fontsize="small", framealpha=0.85)
     axes.margins(y=0.16)
-    axes.set(ylabel=y_label, title=title)
+    axes.set(xlabel=x_label, ylabel=y_label, title=title)
+
+
+def _unless_zero(number: str) -> str:
+    return number if float(number) else ""
 
 
 def draw_surface(axes: Any, grid: Grid, labels: tuple[str, str, str], title: str = "") -> None:
@@ -418,6 +432,7 @@ def draw_surface(axes: Any, grid: Grid, labels: tuple[str, str, str], title: str
     x, y = np.meshgrid(grid.x, grid.y)
     axes.plot_surface(x, y, grid.values, cmap="viridis", rcount=31, ccount=31, linewidth=0.1, edgecolor="0.3")
     axes.set(xlabel=labels[0], ylabel=labels[1], zlabel=labels[2], title=title)
+    axes.view_init(elev=28, azim=-125)
     axes.set_box_aspect(None, zoom=0.85)  # else the label of the third axis is cut off
 
 

@@ -72,4 +72,3 @@ def run(
         checks.check_integer("seed", seed, low=0), checks.check_flag("quick", quick), data_dir, say or (lambda _: None)
     )
     return EXPERIMENTS[name].run(settings)
-

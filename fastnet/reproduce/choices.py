@@ -39,7 +39,7 @@ def losses(settings: Settings) -> Result:
     for loss, (network, _) in found.items():
         accuracy = percent(network.score(data.X_test, data.y_test))
         numbers.append(Number(f"test accuracy, {loss.replace('_', ' ')}", accuracy, unit="%", form=".1f"))
-    curves = {loss.replace("_", " "): history.val_accuracy for loss, (_, history) in found.items()}
+    curves = {loss.replace("_", " ").replace("cross ", "cross-"): history.val_accuracy for loss, (_, history) in found.items()}
     return Result(tuple(numbers), (Picture("losses.png", partial(_losses_figure, curves)),))
 
 
@@ -53,7 +53,10 @@ def _gradient_error() -> float:
 
 def _losses_figure(curves: dict[str, np.ndarray]) -> Any:
     p = np.linspace(0.004, 1, 200)
-    shapes: dict[str, plots.Line] = {"cross-entropy, -log(p)": (p, -np.log(p)), "squared error, (1 - p)²": (p, (1 - p) ** 2)}
+    shapes: dict[str, plots.Line] = {
+        "cross-entropy, -log(p)": (p, -np.log(p)),
+        "squared error, (1 - p)²": (p, (1 - p) ** 2),
+    }
     lines = {name: 100 * values for name, values in curves.items()}
     return plots.panels(
         [
@@ -72,12 +75,12 @@ def _losses_figure(curves: dict[str, np.ndarray]) -> Any:
 def activations(settings: Settings) -> Result:
     """Why tanh is used more widely: it is centred, and its derivative at 0 is 1, four times the sigmoid's.
 
-    Digits, two hidden layers of 32, learning rate 0.1. For seeds 0 to 4 95 % of the validation samples are reached
+    Digits, two hidden layers of 32, learning rate 0.3. For seeds 0 to 4 95 % of the validation samples are reached
     after 4 to 6 epochs with tanh and after 45 to 60 with the sigmoid.
     """
-    data, epochs = load_digits(), settings.count(80, 8)
+    data, epochs = load_digits(), settings.count(150, 8)
     found = {
-        name: trained(settings, data, [64, 32, 32, 10], epochs, learning_rate=0.1, activation=name)
+        name: trained(settings, data, [64, 32, 32, 10], epochs, learning_rate=0.3, activation=name)
         for name in ("tanh", "sigmoid", "relu")
     }
     reached = {name: epochs_to(history.val_accuracy, 0.95) for name, (_, history) in found.items()}
@@ -235,7 +238,9 @@ def _decay_figure(training: dict[float, float], validation: dict[float, float], 
         plots.draw_curves(axes, lines, "weight decay", y_label, marked=True)
         axes.set_xticks(places, labels)
 
-    accuracy = {name: (places, list(values.values())) for name, values in (("training", training), ("validation", validation))}
+    accuracy = {
+        name: (places, list(values.values())) for name, values in (("training", training), ("validation", validation))
+    }
     return plots.panels(
         [
             partial(draw, lines=accuracy, y_label="accuracy [%]"),

@@ -10,7 +10,6 @@ from .. import plots
 from ..datasets import Dataset
 from ..exceptions import DownloadError
 from ..network import Network
-from ..preprocessing import PCA
 from .experiment import SCRATCH_7, TURING, Number, Picture, Result, Settings, claim, experiment
 from .training import mnist, percent, trained
 
@@ -26,6 +25,8 @@ def pca(settings: Settings) -> Result:
     The article announces PCA as a later step. Networks n-100-10, 10 epochs in batches of 128, learning rate 0.2. For
     seeds 0 to 4 the test accuracy is 96.9 to 97.4 % with all pixels and within 0.5 % of that with 50 components.
     """
+    from ..preprocessing import PCA
+
     data, epochs = mnist(settings), settings.count(10, 2)
     options: dict[str, Any] = {"learning_rate": 0.2, "batch_size": 128}
     network, history = trained(settings, data, [784, 100, 10], epochs, **options)
@@ -73,7 +74,9 @@ def _pca_figure(found: dict[int, tuple[float, float, float]]) -> Any:
 
 def _components(pictures: np.ndarray) -> Any:
     names = [str(number + 1) for number in range(len(pictures))]
-    return plots.images(pictures, names, 10, "The first 40 principal components of MNIST (blue negative, red positive)", True)
+    return plots.images(
+        pictures, names, 10, "The first 40 principal components of MNIST (blue negative, red positive)", True
+    )
 
 
 # -- saliency ------------------------------------------------------------------------------------------
@@ -165,7 +168,9 @@ def faces(settings: Settings) -> Result:
     numbers = (
         claim("people", p.shape[1], 40, "", "equals", "d"),
         Number("parameters", network.n_parameters, form=",d"),
-        Number("accuracy, 80 images not trained on", percent(network.score(data.X_test, data.y_test)), unit="%", form=".1f"),
+        Number(
+            "accuracy, 80 images not trained on", percent(network.score(data.X_test, data.y_test)), unit="%", form=".1f"
+        ),
         Number("time of training", history.seconds.sum(), unit="s", form=".2f"),
     )
     pictures = (

@@ -53,7 +53,9 @@ def _class_ids_figure(values: np.ndarray, y: np.ndarray, sums: np.ndarray) -> An
         spread = np.random.default_rng(0).uniform(-0.3, 0.3, len(y))
         axes.plot([-0.5, 9.5], [-0.5, 9.5], color="0.6", linewidth=0.8, label="right")
         axes.scatter(y + spread, values, 8, color=plots.COLOURS[0], label="test samples")
-        axes.set(xlabel="digit", ylabel="the one output", title="One output from 0 to 9", xticks=range(10), yticks=range(10))
+        axes.set(
+            xlabel="digit", ylabel="the one output", title="One output from 0 to 9", xticks=range(10), yticks=range(10)
+        )
         axes.legend(fontsize="small")
 
     def histogram(axes: Any) -> None:
@@ -146,7 +148,9 @@ def multi_label(settings: Settings) -> Result:
 
 def _road_figure(pictures: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> Any:
     names = [
-        "\n".join(f"{name} {share:.2f}{' (there)' * bool(there)}" for name, share, there in zip(_ROAD, p, t, strict=True))
+        "\n".join(
+            f"{name} {share:.2f}{' (there)' * bool(there)}" for name, share, there in zip(_ROAD, p, t, strict=True)
+        )
         for p, t in zip(probabilities, labels, strict=True)
     ]
     return plots.images(pictures, names, 6, "Three sigmoid outputs; (there) is the truth", size=1.45)
@@ -184,7 +188,10 @@ def _joint_figure(series: dict[str, list[float]], seconds: tuple[float, float]) 
     right = partial(plots.draw_bars, labels=_ROAD, series=series, y_label="right [%]", title="Test views", form=".1f")
     time = {"time": list(seconds)}
     return plots.panels(
-        [right, partial(plots.draw_bars, labels=list(series), series=time, y_label="time of training [s]", title="Time")]
+        [
+            right,
+            partial(plots.draw_bars, labels=list(series), series=time, y_label="time of training [s]", title="Time"),
+        ]
     )
 
 
@@ -212,7 +219,9 @@ def _one_vs_all(settings: Settings, n_classes: int) -> tuple[Dataset, Network, l
     data, epochs, options = _corners(settings, n_classes), settings.count(20, 3), {"output": "sigmoid"}
     one_hot = np.eye(n_classes)
     joint, history = trained(settings, data, [2, 16, n_classes], epochs, y=one_hot[data.y_train], **options)
-    alone = [trained(settings, data, [2, 16, 1], epochs, y=one_hot[data.y_train, [k]], **options) for k in range(n_classes)]
+    alone = [
+        trained(settings, data, [2, 16, 1], epochs, y=one_hot[data.y_train, [k]], **options) for k in range(n_classes)
+    ]
     seconds = {
         "one network": history.seconds.sum(),
         "a network for each class": sum(found.seconds.sum() for _, found in alone),
@@ -303,7 +312,12 @@ def quadrants(settings: Settings) -> Result:
     """
     X, y = _quadrants(1500, settings.seed)
     data = Dataset("quadrants", X[::3], y[::3], X[1::3], y[1::3], X[2::3], y[2::3])
-    options: dict[str, Any] = {"activation": "sigmoid", "optimizer": "adam", "learning_rate": 0.05, "weight_init": "normal"}
+    options: dict[str, Any] = {
+        "activation": "sigmoid",
+        "optimizer": "adam",
+        "learning_rate": 0.05,
+        "weight_init": "normal",
+    }
     network, history = trained(settings, data, [2, 2, 4], settings.count(200, 100), **options)
     steps = Network([2, 2, 4], "step", seed=0)
     steps.parameters, steps.preprocessing = network.parameters, network.preprocessing

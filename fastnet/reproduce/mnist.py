@@ -139,7 +139,9 @@ def _accuracy_figure(lines: dict[str, np.ndarray], title: str, levels: dict[str,
 
 def _weights(pictures: np.ndarray) -> Any:
     names = [f"unit {number + 1}" for number in range(len(pictures))]
-    return plots.images(pictures, names, 5, "First weights of the hidden units (blue negative, red positive)", True, 1.2)
+    return plots.images(
+        pictures, names, 5, "First weights of the hidden units (blue negative, red positive)", True, 1.2
+    )
 
 
 def _batch_figure(seconds: dict[int, float], curves: dict[int, np.ndarray]) -> Any:

@@ -106,9 +106,7 @@ def _draw(rng: np.random.Generator, centres: np.ndarray, n: int) -> tuple[np.nda
     return centres[y] + rng.normal(0, 0.4, (n, _FEATURES)).astype(np.float32), y
 
 
-def _figure(
-    seconds: dict[int, tuple[float, float]], curves: dict[str, tuple[np.ndarray, np.ndarray, float]]
-) -> Any:
+def _figure(seconds: dict[int, tuple[float, float]], curves: dict[str, tuple[np.ndarray, np.ndarray, float]]) -> Any:
     counts = np.array(list(seconds))
     times: dict[str, plots.Line] = {
         name: (counts, np.array([1000 * pair[i] for pair in seconds.values()]))

@@ -30,7 +30,14 @@ def mnist(settings: Settings, n_train: int = 55_000) -> Dataset:
 
 
 def trained(
-    settings: Settings, data: Dataset, sizes: list[int], epochs: int, *, y: Any = None, y_val: Any = None, **options: Any
+    settings: Settings,
+    data: Dataset,
+    sizes: list[int],
+    epochs: int,
+    *,
+    y: Any = None,
+    y_val: Any = None,
+    **options: Any,
 ) -> tuple[Network, History]:
     """Return a network trained on data, and what happened.
 
@@ -62,6 +69,6 @@ def percent(share: float) -> float:
 
 
 def epochs_to(values: np.ndarray, level: float, falling: bool = False) -> float:
-    """Epochs, counted from 1, until values reach a level; NaN if they never do."""
+    """Epochs, counted from 1, until values reach a level; infinity if they never do."""
     reached = values <= level if falling else values >= level
-    return float(np.argmax(reached)) + 1 if reached.any() else float("nan")
+    return float(np.argmax(reached)) + 1 if reached.any() else float("inf")
