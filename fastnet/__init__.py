@@ -25,6 +25,7 @@ _MODULES = (
     "plots",
     "reproduce",
     "schedules",
+    "scratch",
     "trainer",
 )
 _HOMES = {
@@ -58,12 +59,25 @@ __all__ = [
     "plots",
     "reproduce",
     "schedules",
+    "scratch",
     "trainer",
     "warmup",
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, exceptions, functional, history, network, plots, reproduce, schedules, trainer
+    from . import (
+        callbacks,
+        datasets,
+        exceptions,
+        functional,
+        history,
+        network,
+        plots,
+        reproduce,
+        schedules,
+        scratch,
+        trainer,
+    )
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback

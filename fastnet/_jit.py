@@ -94,19 +94,20 @@ def _part(function: Callable, **options) -> Callable:
 
 # -- cache ---------------------------------------------------------------------------------------------
 
+# What a source with compiled code imports at its top.
+_COMPILED = re.compile(rb"^(from|import) (numba|llvmlite|\.+_jit|\.+simd|\.+views)\b", re.MULTILINE)
+
 _KEPT_DAYS = 30  # that a folder of kernels stays after its last use
 
 
 @cache
 def _digest() -> str:
-    """Digest of everything that compiled code depends on."""
-    package = Path(__file__).parent
-    rooms = ["_shortcuts", "_compiler", "_jit", "views", "simd", "barrier", "float_mode", "layout", "layers", "targets"]
-    rooms += ["hidden", "first_layer", "mixed_rows", "updates", "passes"]
-    sources = [*(package / f"{room}.py" for room in rooms), *sorted((package / "kernels").glob("*.py"))]
+    """Digest of everything that compiled code depends on: its sources, the versions of Numba and LLVM, the CPU."""
     digest = hashlib.sha256()
-    for source in sources:
-        digest.update(source.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if _COMPILED.search(source):
+            digest.update(source)
     digest.update(repr((numba.__version__, llvmlite.__version__, _cpu(), VECTOR_BYTES)).encode())
     return digest.hexdigest()[:16]
 

@@ -105,7 +105,8 @@ def test_a_network_without_hidden_layer_trains():
 
 def test_every_setting_is_a_flag():
     flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5, "nesterov": True,
-             "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid", "optimizer": "sgd"}  # fmt: skip
+             "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid", "optimizer": "sgd",
+             "loss": "squared_error", "dropout": 0.25, "clip_norm": 2.0}  # fmt: skip
     assert set(flags) == {field.name for field in fields(cli.Settings)}
     args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if name != "nesterov"]
     first = invoke("train", "digits", *args, "--nesterov").stdout.splitlines()[0]

@@ -13,6 +13,7 @@ MODULES = [
     "fastnet.schedules",
     "fastnet._warmup",
     "fastnet._info",
+    "fastnet.scratch",
     *BENCH,
 ]
 
