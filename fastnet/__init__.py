@@ -23,6 +23,7 @@ _MODULES = (
     "history",
     "network",
     "plots",
+    "preprocessing",
     "reproduce",
     "schedules",
     "scratch",
@@ -30,9 +31,11 @@ _MODULES = (
 )
 _HOMES = {
     "Network": "network",
+    "PCA": "preprocessing",
     "Trainer": "trainer",
     "History": "history",
     "Callback": "callbacks",
+    "EarlyStopping": "callbacks",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -41,9 +44,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "PCA",
     "Callback",
     "DivergenceError",
     "DownloadError",
+    "EarlyStopping",
     "FormatError",
     "History",
     "Network",
@@ -57,6 +62,7 @@ __all__ = [
     "info",
     "network",
     "plots",
+    "preprocessing",
     "reproduce",
     "schedules",
     "scratch",
@@ -73,6 +79,7 @@ if TYPE_CHECKING:
         history,
         network,
         plots,
+        preprocessing,
         reproduce,
         schedules,
         scratch,
@@ -80,10 +87,11 @@ if TYPE_CHECKING:
     )
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback
+    from .callbacks import Callback, EarlyStopping
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network
+    from .preprocessing import PCA
     from .trainer import Trainer
 
 

@@ -44,7 +44,7 @@ class _OneBlasThread:
                 self._limits.restore_original_limits()
 
 
-_one_blas_thread = _OneBlasThread()
+one_blas_thread = _OneBlasThread()
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def crew(n_threads: int) -> Iterator[Together]:
     if n_threads == 1:
         yield lambda function, *args: function(*args, 0, 1)
         return
-    with _one_blas_thread, ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
+    with one_blas_thread, ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
         # All threads exist before the first waits at a barrier, where it would wait for ever for one that can't start.
         started = threading.Barrier(n_threads + 1)
         for _ in range(n_threads):

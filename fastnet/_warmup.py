@@ -20,8 +20,8 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Without it each training compiles what it is the first to need. Worth calling where a later wait is unwelcome: when
     an image of a machine is built, or before a measurement. It serves dense and sparse data, all optimizers and
-    outputs, predictions and scores. What `Network.loss_and_gradients` and `fastnet.functional` need beyond that is
-    compiled on first use.
+    outputs, predictions and scores. What `Network.loss_and_gradients`, `fastnet.functional` and scaling of each feature
+    ("minmax", "standard") need beyond that is compiled on first use.
 
     Parameters
     ----------

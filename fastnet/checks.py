@@ -137,8 +137,10 @@ def _refuse_not_finite(
 
 
 def check_labels(name: str, value: Any, n_classes: int, n_samples: int | None = None) -> np.ndarray:
-    """Return class indices as a private int32 vector, or refuse them."""
+    """Return class indices as a private int32 vector, or refuse them; one-hot rows stand for indices."""
     labels = _plain_array(name, value)
+    if _is_one_hot(labels, n_classes):
+        labels = labels.argmax(axis=1)
     if labels.ndim != 1:
         hint = ""
         if labels.ndim == 2:
@@ -158,6 +160,12 @@ def check_labels(name: str, value: Any, n_classes: int, n_samples: int | None = 
             f"({int(bad.sum())} out of range, min {labels.min()}, max {labels.max()})"
         )
     return labels.astype(np.int32)
+
+
+def _is_one_hot(rows: np.ndarray, n_classes: int) -> bool:
+    if rows.ndim != 2 or rows.shape[1] != n_classes or n_classes < 2 or rows.dtype.kind not in "buif":
+        return False
+    return bool(((rows == 0) | (rows == 1)).all() and (np.count_nonzero(rows, axis=1) == 1).all())
 
 
 def _label_hint(name: str, labels: np.ndarray) -> str:
@@ -188,7 +196,9 @@ def check_targets(
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or array.shape[1] != n_outputs:
-        raise ValueError(f"{name} must have shape (n_samples, {n_outputs}), got shape {np.shape(value)}")
+        whole = np.ndim(value) == 1 and (array == np.floor(array)).all()
+        hint = f" From class indices: functional.one_hot({name}, {n_outputs})." if whole else ""
+        raise ValueError(f"{name} must have shape (n_samples, {n_outputs}), got shape {np.shape(value)}.{hint}")
     if n_samples is not None and len(array) != n_samples:
         raise ValueError(f"{name} has {len(array)} rows, but there are {n_samples} samples")
     check_finite(name, array, dtype)

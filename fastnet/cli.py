@@ -48,6 +48,13 @@ class Settings:
     loss: str = "auto"
     dropout: float = 0.0
     clip_norm: float | None = None
+    weight_init: str = "scaled_normal"
+    center: bool = True
+    scale: str | float = "auto"
+    pca: int | float | None = None
+    whiten: bool = False
+    patience: int | None = None
+    min_proba: float = 0.0
 
     def __str__(self) -> str:
         """Return the flags that give these settings."""
@@ -61,8 +68,13 @@ class Settings:
 
     def _unusual(self) -> str:
         """Return the flags that most runs leave as they are."""
-        flags = ("loss", "auto", self.loss), ("dropout", 0.0, self.dropout), ("clip-norm", None, self.clip_norm)
-        return "".join(f" --{name} {value}" for name, usual, value in flags if value != usual)
+        names = ("loss", "dropout", "clip_norm", "weight_init", "scale", "pca", "patience", "min_proba")
+        flags = [
+            f" --{name.replace('_', '-')} {getattr(self, name)}"
+            for name in names
+            if getattr(self, name) != getattr(Settings, name)
+        ]
+        return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten
 
 
 SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
@@ -165,7 +177,7 @@ def train(
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(metavar="X", help="Learning rate to begin with.")] = None,
     schedule: Annotated[
-        str | None, typer.Option(metavar="NAME", help="How the rate changes: constant, halve, step, cosine.")
+        str | None, typer.Option(metavar="NAME", help="How the rate changes: constant, halve, plateau, step, cosine.")
     ] = None,
     momentum: Annotated[float | None, typer.Option(metavar="X", help="From 0 to below 1.")] = None,
     nesterov: Annotated[bool | None, typer.Option("--nesterov/--no-nesterov", help="Nesterov momentum.")] = None,
@@ -184,6 +196,33 @@ def train(
     ] = None,
     clip_norm: Annotated[
         float | None, typer.Option(metavar="X", help="Largest norm of a minibatch's gradient.")
+    ] = None,
+    weight_init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="First weights: scaled_normal, normal, he, he_uniform, glorot_normal, glorot_uniform, zeros.",
+        ),
+    ] = None,
+    center: Annotated[
+        bool | None, typer.Option("--center/--no-center", help="Subtract the mean of the training samples.")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Scaling of each feature: auto, minmax, standard; or a factor.")
+    ] = None,
+    pca: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Train on so many principal components, or on that share of the variance."),
+    ] = None,
+    whiten: Annotated[
+        bool | None, typer.Option("--whiten/--no-whiten", help="Give all principal components variance 1.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Stop after N epochs without a lower validation loss; keep the best weights."),
+    ] = None,
+    min_proba: Annotated[
+        float | None, typer.Option(metavar="X", help="Decide on test samples with at least that probability only.")
     ] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin from these settings: article.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Draws the first weights and the minibatches.")] = 0,
@@ -209,6 +248,13 @@ def train(
         "loss": loss,
         "dropout": dropout,
         "clip_norm": clip_norm,
+        "weight_init": weight_init,
+        "center": center,
+        "scale": scale,
+        "pca": pca,
+        "whiten": whiten,
+        "patience": patience,
+        "min_proba": min_proba,
     }
     try:
         with _plain_warnings():
@@ -237,6 +283,7 @@ def _train(
     try:
         settings = _settings(data, preset, flags)
         trainer = _trainer(data, settings, seed, threads)
+        extra = _callbacks(settings)
     except (TypeError, ValueError) as error:
         fail(_name_flag(str(error)), USAGE)
     _say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
@@ -248,8 +295,10 @@ def _train(
     from .exceptions import DivergenceError
     from .progress import Display, show_seconds
 
+    if isinstance(settings.pca, float):
+        trainer = _with_components(data, settings, seed, threads, dataset.X_train)
     display = Display(varying_rate=settings.schedule != "constant")
-    trainer.callbacks = [display, _Interrupt()]
+    trainer.callbacks = [display, *extra, _Interrupt()]
     code, reached, epochs = 0, "", f"{settings.epochs} epoch{'s' * (settings.epochs > 1)}"
     try:
         validation = dataset.X_val, dataset.y_val
@@ -261,11 +310,39 @@ def _train(
             raise
         code, reached = INTERRUPTED, "interrupted: "
         epochs = f"{_epochs_done(display.state)} of {settings.epochs} epochs"
-    accuracy = 100 * trainer.network.score(dataset.X_test, dataset.y_test)
+    said = trainer.network.predict(dataset.X_test, min_proba=settings.min_proba)
+    accuracy, share = _accuracy(said, dataset.y_test)
     total = "" if reached else f", {show_seconds(time.perf_counter() - started)} in total"
     training = f"{show_seconds(display.seconds)} of training ({epochs}{total})"
-    print(f"{reached}test accuracy {accuracy:.2f} % in {training}", flush=True)
+    print(f"{reached}test accuracy {accuracy:.2f} %{share} in {training}", flush=True)
     raise typer.Exit(code)
+
+
+def _accuracy(said: Any, y: Any) -> tuple[float, str]:
+    """Accuracy in percent where there was a decision, and how often that was, if not always."""
+    decided = said >= 0
+    if decided.all():
+        return 100 * float((said == y).mean()), ""
+    right = (said == y)[decided]
+    share = f" of the {100 * decided.mean():.1f} % that were decided"
+    return (100 * float(right.mean()) if len(right) else float("nan")), share
+
+
+def _callbacks(settings: Settings) -> list[Callback]:
+    from .callbacks import EarlyStopping
+    from .checks import check_number
+
+    check_number("min_proba", settings.min_proba, high=1.0)
+    return [] if settings.patience is None else [EarlyStopping(patience=settings.patience)]
+
+
+def _with_components(data: str, settings: Settings, seed: int, threads: int | None, X: Any) -> "Trainer":
+    """Return a trainer whose network has as many inputs as principal components have a share of the variance."""
+    from .preprocessing import PCA
+
+    found = PCA(settings.pca, settings.whiten).fit(X, settings.scale)
+    print(f"{found.n_components_} principal components", flush=True)
+    return _trainer(data, replace(settings, pca=found.n_components_), seed, threads)
 
 
 def _epochs_done(state: State) -> str:
@@ -283,6 +360,10 @@ def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
     given = {name: value for name, value in flags.items() if value is not None}
     if "hidden" in given:
         given["hidden"] = _layers(given["hidden"])
+    if "scale" in given:
+        given["scale"] = _number_or_name(given["scale"])
+    if "pca" in given:
+        given["pca"] = _components(given["pca"])
     if "epochs" in given:
         check_integer("epochs", given["epochs"], low=1)
     if "optimizer" in given:
@@ -310,12 +391,33 @@ def _layers(hidden: str) -> tuple[int, ...]:
     return tuple(int(units) for units in hidden.split(","))
 
 
+def _number_or_name(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _components(text: str) -> int | float:
+    """Return a number of components, or a share of the variance."""
+    number = _number_or_name(text)
+    if isinstance(number, str):
+        raise ValueError(f"pca must be a number of components, or a share of the variance such as 0.95, got {text!r}")
+    return int(number) if number.is_integer() else number
+
+
 def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
+    from .checks import check_integer
     from .network import Network
+    from .preprocessing import PCA
     from .trainer import Trainer
 
     n_inputs, n_classes = SHAPES[data]
-    network = Network([n_inputs, *settings.hidden, n_classes], settings.activation, seed=seed)
+    pca = None if settings.pca is None else PCA(settings.pca, settings.whiten)
+    if isinstance(settings.pca, int):
+        n_inputs = check_integer("pca", settings.pca, low=1, high=n_inputs)
+    sizes = [n_inputs, *settings.hidden, n_classes]
+    network = Network(sizes, settings.activation, seed=seed, weight_init=settings.weight_init)
     return Trainer(
         network,
         optimizer=settings.optimizer,
@@ -328,6 +430,9 @@ def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "
         loss=settings.loss,
         dropout=settings.dropout,
         clip_norm=settings.clip_norm,
+        center=settings.center,
+        scale=settings.scale,
+        pca=pca,
         seed=seed,
         n_threads=threads,
     )
@@ -377,7 +482,7 @@ class _Interrupt(Callback):
 
 
 _FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
-_ARGUMENTS = {"layer_sizes": "hidden", "n_threads": "threads"} | {name: name for name in _FLAGS}
+_ARGUMENTS = {"layer_sizes": "hidden", "n_threads": "threads", "n_components": "pca"} | {name: name for name in _FLAGS}
 
 
 def _name_flag(message: str) -> str:

@@ -1,22 +1,23 @@
 """The network: layer sizes, one flat parameter vector with named views, predictions, loss and gradients."""
 
-import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from . import checks, functional, hidden, layers, losses, passes
+from . import checks, decisions, functional, hidden, layers, losses, passes
 from ._parallel import available_cpus, crew
 from .exceptions import DivergenceError
 from .gradients import Gradients, loss_and_gradients
+from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import gather, more_activations
 from .kernels.activations import IDENTITY
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, pack, unpack
 from .losses import LOSS_OF_OUTPUT, AnyTargets
+from .preprocessing import Preprocessing, kind_of_data
 from .rows import dense_rows
 from .workspace import workspace
 
@@ -26,25 +27,12 @@ _LIKE_RELU = ("relu", "leaky_relu", "elu", "gelu", "silu")
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
 
+# Rows whose principal components are computed together for a prediction.
+_PROJECT_ROWS = 8192
+
 # Multiply-adds for which one more thread is taken: 5 ms of work, since starting threads takes 2 ms (measured; most of
 # it is holding back BLAS).
 _WORTH_A_THREAD = 200_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
-    """What is done to a row before the first layer: ``row * scale - mean``.
-
-    ``scale`` belongs to data of the kind that was trained on ("uint8" or "float"); others are taken as already in
-    the trained unit.
-    """
-
-    mean: np.ndarray
-    scale: float
-    kind: str
-
-    def __repr__(self) -> str:
-        return f"Preprocessing(mean of {len(self.mean)} features, scale {self.scale:.4g} of {self.kind} data)"
 
 
 class _Views(list[np.ndarray]):
@@ -75,13 +63,24 @@ class Network:
         Of parameters and arithmetic.
     seed : int, numpy.random.Generator or None, default=None
         Where the initial weights come from.
+    weight_init : {"scaled_normal", "normal", "he", "he_uniform", "glorot_normal", "glorot_uniform", "zeros"}, \
+            default="scaled_normal"
+        How weights start.
+    bias_init : {"zeros", "normal"}, default="zeros"
+        How biases start.
 
     Notes
     -----
     Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its
     relatives (leaky_relu, elu, gelu, silu) as ``randn * sqrt(2 / n_in)``, and biases
     as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
-    "Delving Deep into Rectifiers", 2015.
+    "Delving Deep into Rectifiers", 2015. The other ways are in ``fastnet.initialisation``; or assign to
+    ``network.weights`` and ``network.biases``.
+
+    Several networks against each other (one-vs-rest) are one network with sigmoid outputs, one a class, trained on
+    one-hot rows: ``trainer.fit(X, functional.one_hot(y, n_classes), ...)``. Then ``predict`` says yes or no for each
+    class, and ``decision_function(X).argmax(axis=1)`` is the class. For samples that belong to no class, add a
+    background class to a softmax network and train it on such samples, or let ``predict`` reject unsure ones.
 
     Examples
     --------
@@ -100,6 +99,8 @@ class Network:
         output: str = "softmax",
         dtype: Any = "float32",
         seed: int | np.random.Generator | None = None,
+        weight_init: str = "scaled_normal",
+        bias_init: str = "zeros",
     ):
         self._layer_sizes = _check_sizes(layer_sizes)
         self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
@@ -110,8 +111,9 @@ class Network:
         self._parameters = np.zeros(n_parameters(self._layers), self.dtype)
         self._weights, self._biases = self._views(self._parameters)
         self._preprocessing: Preprocessing | None = None
+        self._projection: Network | None = None  # principal components are a linear network
         self._kind_warned = False
-        self._initialise(checks.check_seed(seed))
+        self._initialise(checks.check_seed(seed), weight_init, bias_init)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
@@ -172,10 +174,18 @@ class Network:
         if value is not None:
             if not isinstance(value, Preprocessing):
                 raise TypeError(f"preprocessing must be a Preprocessing or None, got {type(value).__name__}")
-            if value.mean.shape != self.layer_sizes[:1]:
-                raise ValueError(f"preprocessing.mean must have shape {self.layer_sizes[:1]}, got {value.mean.shape}")
-            value = replace(value, mean=value.mean.astype(self.dtype))
-        self._preprocessing = value
+            what = "mean" if value.components is None else "components"
+            if value.n_outputs != self.layer_sizes[0] or np.shape(value.mean) != (value.n_features,):
+                shape = f"({value.n_features}, {self.layer_sizes[0]})" if what == "components" else self.layer_sizes[:1]
+                found = np.shape(getattr(value, what))
+                raise ValueError(f"preprocessing.{what} must have shape {shape}, got {found}")
+            value = value.astype(self.dtype)
+        self._preprocessing, self._projection = value, _projection(value)
+
+    @property
+    def n_features(self) -> int:
+        """Columns of the rows that the network takes: its inputs, or what their principal components are made from."""
+        return len(self.preprocessing.mean) if self.preprocessing is not None else self.layer_sizes[0]
 
     def _views(self, flat: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Weights and biases of each layer as views of a flat vector."""
@@ -186,10 +196,13 @@ class Network:
             biases.append(flat[layer[BIAS] : layer[BIAS] + n_out])
         return weights, biases
 
-    def _initialise(self, rng: np.random.Generator) -> None:
-        for weights, activation in zip(self.weights, (*self.activations, "identity"), strict=True):
-            spread = math.sqrt((2.0 if activation in _LIKE_RELU else 1.0) / len(weights))
-            weights[:] = rng.standard_normal(weights.shape) * spread
+    def _initialise(self, rng: np.random.Generator, weight_init: str, bias_init: str) -> None:
+        checks.check_choice("weight_init", weight_init, WEIGHT_INITS)
+        checks.check_choice("bias_init", bias_init, BIAS_INITS)
+        warn_of_zeros(weight_init, len(self.activations))
+        for weights, biases, activation in zip(self.weights, self.biases, (*self.activations, "identity"), strict=True):
+            weights[:] = draw_weights(rng, weights.shape, weight_init, activation)
+            biases[:] = draw_biases(rng, len(biases), bias_init)
 
     @property
     def n_parameters(self) -> int:
@@ -230,18 +243,23 @@ class Network:
     def _logits(self, X: np.ndarray) -> np.ndarray:
         """Logits of a checked matrix."""
         logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-        if len(X):
-            n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
-            net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
-            work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
-            with crew(n_threads) as run:
-                run(passes.predict_logits, hidden.predicting(net), self._rows(X), order, work, logits)
+        step = len(X) if self._projection is None else _PROJECT_ROWS
+        for start in range(0, len(X), max(1, step)):
+            self._predict(self._inputs(X[start : start + step]), logits[start : start + step])
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
                 f"the network's output for sample {row} is not finite: its weights are too large, or not finite"
             )
         return logits
+
+    def _predict(self, X: np.ndarray, logits: np.ndarray) -> None:
+        """Write the logits of rows that compiled code takes as they are."""
+        n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
+        net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
+        work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
+        with crew(n_threads) as run:
+            run(passes.predict_logits, net, self._rows(X), order, work, logits)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes (softmax), or of each label by itself (sigmoid).
@@ -264,26 +282,43 @@ class Network:
         logits = self.decision_function(X)
         return functional.softmax(logits) if self.output == "softmax" else functional.sigmoid(logits)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, *, min_proba: float = 0.0, rejected: int = -1, threshold: Any = 0.5) -> np.ndarray:
         """Most probable classes, labels with a probability above one half, or plain outputs.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+        min_proba : float in [0, 1), default=0.0
+            Decide only if sure: where the most probable class (softmax), or the more probable of a label and its
+            absence (sigmoid), has a smaller probability, the answer is ``rejected`` (C. K. Chow, "On optimum
+            recognition error and reject tradeoff", 1970).
+        rejected : int, default=-1
+            Stands for no decision.
+        threshold : float in (0, 1), or array-like of shape (n_outputs,), default=0.5
+            For sigmoid: labels with a probability above it are predicted. One for all labels, or one each.
 
         Returns
         -------
         ndarray
             softmax: class indices of shape (n_samples,), the first of equals. sigmoid: 0 or 1, and identity:
             numbers, of shape (n_samples, n_outputs), or (n_samples,) with one output.
-        """
-        return self._decide(self.decision_function(X))
 
-    def _decide(self, logits: np.ndarray) -> np.ndarray:
-        if self.output == "softmax":
-            return logits.argmax(axis=1)
-        outputs = (logits > 0).astype(np.int64) if self.output == "sigmoid" else logits
-        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+        Raises
+        ------
+        ValueError, TypeError
+            As ``decision_function``, and if an argument is not as described or does not go with the output.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> network = fastnet.Network([3, 3])
+        >>> network.weights[0][:] = np.eye(3)
+        >>> scores = [[2.0, 1.0, -1.0], [1.2, 1.0, 1.1]]  # probabilities 0.71, 0.26, 0.04 and 0.37, 0.30, 0.33
+        >>> network.predict(scores), network.predict(scores, min_proba=0.5)
+        (array([0, 0]), array([ 0, -1]))
+        """
+        rule = decisions.Rule.checked(min_proba, rejected, threshold, self.output, self.layer_sizes[-1])
+        return decisions.decide(self.decision_function(X), self.output, rule)
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy, or the coefficient of determination R² for plain outputs.
@@ -323,7 +358,7 @@ class Network:
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+            Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         sample_weight : array-like of shape (n_samples,), optional
             The loss is then ``sum(weight * loss) / sum(weight)``.
         wrt_input : bool, default=False
@@ -365,11 +400,12 @@ class Network:
         targets = self._check_targets("y", y, len(X), loss)._replace(weights=weights, total=total)
         hidden.check_trainable(self.activations)
         self._warn_of_kind(X)
-        value, gradient, dX = loss_and_gradients(self._packed(), self._rows(X), targets, len(X), wrt_input)
+        rows, kind = self._inputs(X), kind_of_data(X)
+        value, gradient, dX = loss_and_gradients(self._packed(), self._rows(rows), targets, len(X), wrt_input)
         flat = np.empty_like(self.parameters)
         unpack(gradient.packed, self._layers, flat)
         if dX is not None:
-            dX = dX * self.dtype.type(self._scaling(X)[0])
+            dX = dX if self.preprocessing is None else self.preprocessing.input_gradient(dX, kind)
         return value, Gradients(flat, *self._views(flat), dX)
 
     # -- what compiled code takes ----------------------------------------------------------------------
@@ -380,20 +416,22 @@ class Network:
         pack(self.parameters, net.layers, net.packed)
         return net
 
-    def _scaling(self, X: np.ndarray) -> tuple[float, np.ndarray]:
-        """Factor and mean for rows of X: they become ``X * factor - mean``."""
-        if self.preprocessing is None:
+    def _inputs(self, X: np.ndarray) -> np.ndarray:
+        """Return the rows that compiled code reads: the user's own, or their principal components."""
+        return X if self._projection is None else self._projection._logits(X)
+
+    def _scaling(self, X: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Factor (a number, or one for each feature) and mean for rows of X: they become ``X * factor - mean``."""
+        if self.preprocessing is None or self._projection is not None:
             return 1.0, np.zeros(self.layer_sizes[0], self.dtype)
-        return (
-            self.preprocessing.scale if kind_of_data(X) == self.preprocessing.kind else 1.0
-        ), self.preprocessing.mean
+        return self.preprocessing.multiplier(kind_of_data(X)), self.preprocessing.mean
 
     def _rows(self, X: np.ndarray) -> gather.Rows:
         """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
         return dense_rows(X, *self._scaling(X))
 
-    def _check_inputs(self, name: str, X: Any) -> np.ndarray:
-        X = checks.check_matrix(name, X, n_columns=self.layer_sizes[0], empty=True)
+    def _check_inputs(self, name: str, X: Any, n_features: int | None = None) -> np.ndarray:
+        X = checks.check_matrix(name, X, n_columns=n_features or self.n_features, empty=True)
         checks.check_finite(name, X, self.dtype)
         return X
 
@@ -412,9 +450,15 @@ class Network:
             )
 
 
-def kind_of_data(X: np.ndarray) -> str:
-    """Kind of data that a preprocessing's factor belongs to."""
-    return "uint8" if X.dtype == np.uint8 else "float"
+def _projection(preprocessing: Preprocessing | None) -> Network | None:
+    """Return the linear network that computes principal components."""
+    if preprocessing is None or preprocessing.components is None:
+        return None
+    components = preprocessing.components
+    network = Network(components.shape, output="identity", dtype=components.dtype, seed=0)
+    network.weights[0][:] = components
+    network.preprocessing = replace(preprocessing, components=None)
+    return network
 
 
 def _r2_score(values: np.ndarray, predictions: np.ndarray) -> float:

@@ -308,6 +308,7 @@ def draw_curves(
     levels: Mapping[str, float] | None = None,
     log: str = "",
     marked: bool = False,
+    x_ticks: Sequence[float] = (),
 ) -> None:
     """Draw lines.
 
@@ -323,6 +324,8 @@ def draw_curves(
         Logarithmic axes.
     marked : bool, default=False
         Whether points are marked.
+    x_ticks : sequence of float, default=()
+        Instead of those that suit the axis.
     """
     for number, (label, line) in enumerate(lines.items()):
         x, y = line if isinstance(line, tuple) else (np.arange(1, len(line) + 1), line)
@@ -335,6 +338,9 @@ def draw_curves(
         axes.set_xscale("log")
     if "y" in log:
         axes.set_yscale("log")
+    if len(x_ticks):
+        axes.set_xticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
+        axes.set_xticks([], minor=True)
     if len(lines) + len(levels or {}) > 1:
         axes.legend(fontsize="small", framealpha=0.85)
     axes.grid(color="0.9", linewidth=0.6)

@@ -24,25 +24,29 @@ MAX_BYTES = 256 << 20
 _MAX_MEAN = 8.0
 
 
-def dense_rows(X: np.ndarray, scale: float, mean: np.ndarray) -> gather.Rows:
+def dense_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray) -> gather.Rows:
     """Describe a checked matrix; the caller keeps it alive.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         uint8, float32 or float64.
-    scale : float
+    scale : float, or ndarray of shape (n_features,) and of the network's dtype
     mean : ndarray of shape (n_features,)
         Of the network's dtype; rows become ``X * scale - mean``.
     """
-    full = aligned_zeros(padded(len(mean), mean.dtype), mean.dtype)
-    full[: len(mean)] = mean
-    code = gather.CODES[X.dtype.name]
-    return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], scale, full)
+    code, multiplier = gather.CODES[X.dtype.name], _whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
+    return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], multiplier, _whole_vectors(mean))
+
+
+def _whole_vectors(vector: np.ndarray) -> np.ndarray:
+    full = aligned_zeros(padded(len(vector), vector.dtype), vector.dtype)
+    full[: len(vector)] = vector
+    return full
 
 
 def sparse_rows(
-    X: np.ndarray, scale: float, mean: np.ndarray, n_out: int, n_slices: int = 1
+    X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray, n_out: int, n_slices: int = 1
 ) -> sparse.SparseRows | None:
     """Return the entries of a matrix that are not zero, or None if dense rows are the better choice.
 

@@ -53,6 +53,7 @@ class Run:
         rates: tuple[float, ...] = (),
         clip_norm: float | None = None,
     ):
+        X = network._inputs(X)
         self._network, self._X, self._targets = network, X, targets
         self._batch_size, self.together = batch_size, together
         self._plain, self._dropout = network._packed(), compiled_dropout(rates)
@@ -175,4 +176,5 @@ class Run:
 
 def warm_up(network: Network, X: np.ndarray) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
-    sparse_rows(X[:1], *network._scaling(X), network.layer_sizes[1])
+    X = network._inputs(X[:1])
+    sparse_rows(X, *network._scaling(X), network.layer_sizes[1])

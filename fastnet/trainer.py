@@ -15,8 +15,9 @@ from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
 from .losses import AnyTargets, check_loss, first_sample, mean_loss
-from .network import Network, Preprocessing, kind_of_data
+from .network import Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
+from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
 from .run import Run, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
@@ -36,7 +37,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "clip_norm": check_clip_norm,
     "schedule": check_schedule,
     "center": lambda value: checks.check_flag("center", value),
-    "scale": lambda value: _check_auto("scale", value),
+    "scale": check_scale,
+    "pca": as_pca,
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
 }
@@ -89,13 +91,17 @@ class Trainer:
     clip_norm : float or None, default=None
         Where the norm of a minibatch's whole gradient (without weight decay) is larger, the gradient is multiplied by
         ``clip_norm / norm``.
-    schedule : {"constant", "halve", "step", "cosine"} or callable, default="constant"
+    schedule : {"constant", "halve", "plateau", "step", "cosine"}, Plateau or callable, default="constant"
         How the learning rate changes; a callable takes the epoch, counted from 0. See ``fastnet.schedules``.
     center : bool, default=True
         Subtract the mean of the training rows from every row.
-    scale : "auto" or float, default="auto"
-        Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. Mean and factor are fixed
-        by a network's first fit and belong to the network.
+    scale : {"auto", "minmax", "standard"} or float, default="auto"
+        Multiply the rows first; "auto" takes 1/255 for uint8 and 1 for other dtypes. "minmax" divides each feature by
+        its range, so that without centring it lies in [0, 1], and "standard" by its standard deviation; features that
+        never vary become 0.
+    pca : PCA, int, float or None, default=None
+        Train on the principal components of the centred and scaled rows: so many, or so many as have that share of
+        the variance (see ``fastnet.PCA``). The network has as many inputs.
     seed : int, numpy.random.Generator or None, default=None
         Shuffles the samples of each epoch, and says what dropout drops.
     n_threads : int or None, default=None
@@ -106,6 +112,9 @@ class Trainer:
 
     Notes
     -----
+    Mean, factors and components are those of the training rows. They are fixed by a network's first fit, belong to
+    the network, and are applied in every prediction.
+
     A second ``fit`` goes on where the first one ended: the generator and the velocity, or the moments, are kept. Its
     schedule begins anew. After a divergence, and for another optimizer, velocity and moments are zero. Settings can be
     changed between fits. The algorithm is that of part 7 of the article series "Building a Neural Network from
@@ -142,6 +151,7 @@ class Trainer:
         schedule: Schedule = "constant",
         center: bool = True,
         scale: str | float = "auto",
+        pca: PCA | int | float | None = None,
         seed: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         callbacks: Iterable[Any] = (),
@@ -164,6 +174,7 @@ class Trainer:
         self.schedule = schedule
         self.center = center
         self.scale = scale
+        self.pca = pca
         self.n_threads = n_threads
         self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
@@ -204,7 +215,7 @@ class Trainer:
             from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
             these entries. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class indices (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
+            Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
         sample_weight : array-like of shape (n_samples,), optional
             Not negative. The loss of a minibatch is then ``sum(weight * loss) / sum(weight)``, so that a factor common
@@ -230,17 +241,17 @@ class Trainer:
             If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
-        X = self._check_data("X", X)
+        before = self.network.preprocessing
+        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or before is None
+        X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
         targets = targets._replace(weights=weights)
-        validation = self._check_validation(validation_data)
-        reset = checks.check_flag("reset_preprocessing", reset_preprocessing)
+        validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(len(X))
         self._check_together()
         learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        before = self.network.preprocessing
-        if before is None or reset:
+        if first:
             self.network.preprocessing = self._preprocessing(X)
         self._trained = False
         try:
@@ -262,8 +273,14 @@ class Trainer:
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
 
-    def _check_data(self, name: str, X: Any) -> np.ndarray:
-        X = self.network._check_inputs(name, X)
+    def _n_features(self, X: Any, first: bool) -> int:
+        """Columns that the rows must have: any number, if their principal components are still to be found."""
+        if not first:
+            return self.network.n_features
+        return self.network.layer_sizes[0] if self.pca is None else checks.check_matrix("X", X).shape[1]
+
+    def _check_data(self, name: str, X: Any, n_features: int) -> np.ndarray:
+        X = self.network._check_inputs(name, X, n_features)
         if len(X) == 0:
             raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
         if len(X) >= 1 << 32:
@@ -273,7 +290,7 @@ class Trainer:
     def _check_targets(self, name: str, y: Any, X: np.ndarray) -> AnyTargets:
         return self.network._check_targets(name, y, len(X), self.loss)
 
-    def _check_validation(self, validation_data: Any) -> tuple[np.ndarray, AnyTargets] | None:
+    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[np.ndarray, AnyTargets] | None:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -281,17 +298,15 @@ class Trainer:
             if isinstance(validation_data, Sized):
                 found += f" of length {len(validation_data)}"
             raise TypeError(f"validation_data must be a tuple (X, y) or (X, y, sample_weight), got {found}")
-        X = self._check_data("validation_data[0]", validation_data[0])
+        X = self._check_data("validation_data[0]", validation_data[0], n_features)
         targets = self._check_targets("validation_data[1]", validation_data[1], X)
         weights = validation_data[2] if len(validation_data) == 3 else None
         return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, len(X)))
 
     def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        kind = kind_of_data(X)
-        factor = float(self.scale) if self.scale != "auto" else (1 / 255 if kind == "uint8" else 1.0)
-        mean = X.mean(axis=0, dtype=np.float64) * factor if self.center else np.zeros(X.shape[1])
-        checks.check_finite("mean of X", mean, self.network.dtype)
-        return Preprocessing(mean.astype(self.network.dtype), factor, kind)
+        found = fitted(X, self.center, self.scale, as_pca(self.pca), self.network.layer_sizes[0], self.network.dtype)
+        checks.check_finite("mean of X", found.mean, self.network.dtype)
+        return found
 
     def _batch_size(self, n_samples: int) -> int:
         if self.batch_size > n_samples:
@@ -345,7 +360,8 @@ class Trainer:
 
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
-        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, metrics["loss"])
+        before = metrics["loss"], metrics["val_loss"]
+        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
         order = _shuffled(self._rng, run.n_samples)

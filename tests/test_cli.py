@@ -15,6 +15,7 @@ from fastnet import __version__, cli, datasets
 from fastnet.exceptions import DownloadError, FormatError
 from fastnet.kernels.more_activations import CODES
 from fastnet.optimizers import NAMES as OPTIMIZERS
+from fastnet.preprocessing import PCA
 from fastnet.schedules import NAMES
 
 LAST = re.compile(r"test accuracy (\d+\.\d\d) % in [\d.]+ s of training \((\d+) epochs?, [\d.]+ s in total\)")
@@ -104,13 +105,15 @@ def test_a_network_without_hidden_layer_trains():
 
 
 def test_every_setting_is_a_flag():
-    flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5, "nesterov": True,
+    flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5,
              "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid", "optimizer": "sgd",
-             "loss": "squared_error", "dropout": 0.25, "clip_norm": 2.0}  # fmt: skip
-    assert set(flags) == {field.name for field in fields(cli.Settings)}
-    args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items() if name != "nesterov"]
-    first = invoke("train", "digits", *args, "--nesterov").stdout.splitlines()[0]
-    assert first == f"digits {cli.Settings(**flags | {'hidden': (7, 5)})} --seed 0"
+             "loss": "squared_error", "dropout": 0.25, "clip_norm": 2.0,
+             "weight_init": "he", "scale": "standard", "pca": 20, "patience": 9, "min_proba": 0.5}  # fmt: skip
+    switches = {"nesterov": True, "center": False, "whiten": True}
+    assert {*flags, *switches} == {field.name for field in fields(cli.Settings)}
+    args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
+    first = invoke("train", "digits", *args, "--nesterov", "--no-center", "--whiten").stdout.splitlines()[0]
+    assert first == f"digits {cli.Settings(**flags | switches | {'hidden': (7, 5)})} --seed 0"
 
 
 @pytest.mark.parametrize("name", [*cli.DEFAULTS, "article"])
@@ -126,6 +129,22 @@ def test_article_preset_and_flags_that_override_it():
     assert cli._settings("mnist", "article", {"epochs": None}) == expected
     first = invoke("train", "moons", "--preset", "article", "--epochs", "2").stdout.splitlines()[0]
     assert first == f"moons {replace(expected, epochs=2)} --seed 0"
+
+
+def test_principal_components_may_be_a_share_of_the_variance():
+    result = invoke("train", "digits", "--pca", "0.9", "--whiten", "--scale", "minmax", "--epochs", "2")
+    assert result.exit_code == 0, result.output
+    n = PCA(0.9).fit(datasets.load_digits().X_train, "minmax").n_components_
+    assert result.stdout.splitlines()[1] == f"{n} principal components"
+
+
+def test_early_stopping_and_unsure_answers():
+    result = invoke("train", "digits", "--patience", "2", "--epochs", "500", "--min-proba", "0.99")
+    last = result.stdout.splitlines()[-1]
+    found = re.match(r"test accuracy (\d+\.\d\d) % of the (\d+\.\d) % that were decided in ", last)
+    assert float(found[1]) > 98
+    assert 20 < float(found[2]) < 100
+    assert len(result.stdout.splitlines()) < 100
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
@@ -184,6 +203,14 @@ def test_off_a_terminal_there_are_lines_only():
         (["digits", "--hidden", "3,,4"], ["--hidden must be units such as", "'3,,4'"]),
         (["digits", "--hidden", "30,0"], ["--hidden must be >= 1, got 0"]),
         (["digits", "--hidden", "99999999,99999999"], ["--hidden [64, 99999999, 99999999, 10] need", "GiB"]),
+        (["digits", "--weight-init", "hee"], ["--weight-init must be one of", "Did you mean 'he'?"]),
+        (["digits", "--scale", "max"], ["--scale must be one of 'auto', 'minmax', 'standard', got 'max'"]),
+        (["digits", "--scale", "0"], ["--scale must be a finite number"]),
+        (["digits", "--pca", "65"], ["--pca must be between 1 and 64, got 65"]),
+        (["digits", "--pca", "1.5"], ["--pca must be a finite number in (0, 1), got 1.5"]),
+        (["digits", "--pca", "half"], ["--pca must be a number of components", "'half'"]),
+        (["digits", "--patience", "0"], ["--patience must be >= 1, got 0"]),
+        (["digits", "--min-proba", "1"], ["--min-proba must be a finite number in [0, 1)"]),
         (["digits", "--epoch", "3"], ["--epoch", "--epochs"]),
         (["digits", "moons"], ["moons"]),
     ],

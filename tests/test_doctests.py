@@ -11,6 +11,8 @@ MODULES = [
     "fastnet.network",
     "fastnet.trainer",
     "fastnet.schedules",
+    "fastnet.callbacks",
+    "fastnet.preprocessing",
     "fastnet._warmup",
     "fastnet._info",
     "fastnet.scratch",

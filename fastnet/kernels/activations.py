@@ -87,3 +87,10 @@ def activation_backward(code, y, dy, dx, n):
 def activation_arrays(code, x, y):
     """y (n,) = activation of x (n,), which is given by its address."""
     activation_forward(code, pointer_to(x, y.dtype.type), pointer(y, 0), y.size)
+
+
+@entry
+def activation_backward_arrays(code, y, dy, dx):
+    """dx (n,) = dy * activation'(x) from y = activation(x); y and dy (n,) are given by their addresses."""
+    dtype = dx.dtype.type
+    activation_backward(code, pointer_to(y, dtype), pointer_to(dy, dtype), pointer(dx, 0), dx.size)

@@ -7,8 +7,10 @@ file. Rows enter as address, strides in bytes and a code, so that no layout comp
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.core import types
+from numba.extending import overload
 
-from .._jit import core, kernel
+from .._jit import OVERLOAD_CORE, core, kernel
 from ..simd import lanes, load, load_as, muladd, pointer, pointer_to, prefetch, shift, store
 
 UINT8, FLOAT32, FLOAT64 = 0, 1, 2
@@ -27,7 +29,7 @@ class Rows(NamedTuple):
     column_step: int  # bytes
     code: int
     n_features: int
-    scale: float
+    scale: Any  # a number, or (n_features padded,) of the network's dtype
     mean: Any  # (n_features padded,) of the network's dtype
 
 
@@ -36,11 +38,47 @@ def gather_reference(rows, order, scale, mean):
     return rows[order] * scale - mean
 
 
+def factor(scale, column):
+    """What the elements of a column are multiplied by; which kind of scale is meant is decided when compiling."""
+    raise NotImplementedError
+
+
+def factors(scale, j, like):
+    """What a vector of elements from column ``j`` on is multiplied by."""
+    raise NotImplementedError
+
+
+def _same_factor(scale, column):
+    return scale
+
+
+def _own_factor(scale, column):
+    return scale[column]
+
+
+def _same_factors(scale, j, like):
+    return scale
+
+
+def _own_factors(scale, j, like):
+    return load(pointer(scale, 0), j)
+
+
+@overload(factor, jit_options=OVERLOAD_CORE)
+def _choose_factor(scale, column):
+    return _same_factor if isinstance(scale, types.Number) else _own_factor
+
+
+@overload(factors, jit_options=OVERLOAD_CORE)
+def _choose_factors(scale, j, like):
+    return _same_factors if isinstance(scale, types.Number) else _own_factors
+
+
 @core
 def _convert(source, out, start, stop, scale, mean):
     """out = source * scale - mean for whole vectors of contiguous elements; ``source`` may be ``out``."""
     for j in range(start, stop, lanes(out)):
-        store(out, j, muladd(load_as(source, j, out), scale, -load(mean, j)))
+        store(out, j, muladd(load_as(source, j, out), factors(scale, j, out), -load(mean, j)))
 
 
 @core

@@ -214,7 +214,7 @@ def copy_entries(rows, like, n_rows, entries):
                 start, stop = entries.bounds[block], entries.bounds[block + 1]
                 count = min(n, _collect(source, rows.column_step, start, stop, n, values, columns))
                 for t in range(count):
-                    values[t] *= rows.scale
+                    values[t] *= gather.factor(rows.scale, columns[t])
                     total += np.float64(values[t]) * np.float64(values[t])
                     product += np.float64(values[t]) * np.float64(entries.mean[columns[t]])
                 for t in range(count, n):
@@ -256,7 +256,7 @@ def extract_row(rows, row, limit, record, columns):
     filled, total, product, square = -(-n // QUAD) * QUAD, 0.0, 0.0, 0.0
     to = pointer_to(record + filled * rows.mean.itemsize, np.uint16)
     for t in range(n):
-        value, mean = np.float64(values[t]) * rows.scale, np.float64(rows.mean[columns[t]])
+        value, mean = np.float64(values[t]) * gather.factor(rows.scale, columns[t]), np.float64(rows.mean[columns[t]])
         values[t] = value
         to[t] = columns[t]
         total, product, square = total + value * value, product + value * mean, square + mean * mean

@@ -119,3 +119,12 @@ def sigmoid_squared_error_arrays(z, t, scale, losses):
     for b in range(len(z)):
         row = pointer(z, b * z.shape[1])
         losses[b], _ = sigmoid_squared_error_row(row, row, n_outputs, pointer(t, b * n_outputs), scale)
+
+
+@entry
+def squared_error_arrays(z, t, scale, losses):
+    """Losses (B,) of outputs z (B, padded) and targets t (B, C); the outputs become their gradient."""
+    n_outputs = t.shape[1]
+    for b in range(len(z)):
+        row = pointer(z, b * z.shape[1])
+        losses[b] = squared_error_row(row, row, n_outputs, pointer(t, b * n_outputs), scale)

@@ -10,6 +10,7 @@ from .. import plots
 from ..datasets import Dataset
 from ..exceptions import DownloadError
 from ..network import Network
+from ..preprocessing import PCA
 from .experiment import SCRATCH_7, TURING, Number, Picture, Result, Settings, claim, experiment
 from .training import mnist, percent, trained
 
@@ -25,8 +26,6 @@ def pca(settings: Settings) -> Result:
     The article announces PCA as a later step. Networks n-100-10, 10 epochs in batches of 128, learning rate 0.2. For
     seeds 0 to 4 the test accuracy is 96.9 to 97.4 % with all pixels and within 0.5 % of that with 50 components.
     """
-    from ..preprocessing import PCA
-
     data, epochs = mnist(settings), settings.count(10, 2)
     options: dict[str, Any] = {"learning_rate": 0.2, "batch_size": 128}
     network, history = trained(settings, data, [784, 100, 10], epochs, **options)

@@ -284,7 +284,7 @@ def _one_vs_all_figure(
                     title="The softmax's regions"),
             partial(plots.draw_bars, labels=_THINGS, series=yes, y_label="answer", title="For one dog"),
             partial(plots.draw_curves, lines=lines, x_label="classes", y_label="time of training [s]", log="xy",
-                    marked=True, title="Time"),
+                    marked=True, title="Time", x_ticks=counts),
         ],
         3,
         (4.9, 3.9),

@@ -155,7 +155,7 @@ def _batch_figure(seconds: dict[int, float], curves: dict[int, np.ndarray]) -> A
     learning = partial(plots.draw_curves, lines=named, x_label="epoch", y_label="validation accuracy [%]", marked=True)
     return plots.panels(
         [
-            partial(times, title="MNIST, 784-300-10", log="xy", marked=True),
+            partial(times, title="MNIST, 784-300-10", log="xy", marked=True, x_ticks=sizes),
             partial(learning, title="The same learning rate, 0.1"),
         ]
     )
