@@ -1,4 +1,7 @@
-"""The command ``fastnet reproduce``: experiments of the source articles by name. It imports nothing heavy before it runs."""
+"""The command ``fastnet reproduce``: experiments of the source articles by name.
+
+Like ``cli.py`` it imports nothing heavy before it runs.
+"""
 
 import json
 import sys

@@ -259,7 +259,7 @@ class Network:
         net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
         work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
         with crew(n_threads) as run:
-            run(passes.predict_logits, net, self._rows(X), order, work, logits)
+            run(passes.predict_logits, hidden.predicting(net), self._rows(X), order, work, logits)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes (softmax), or of each label by itself (sigmoid).

@@ -308,7 +308,7 @@ def draw_curves(
     levels: Mapping[str, float] | None = None,
     log: str = "",
     marked: bool = False,
-    x_ticks: Sequence[float] = (),
+    x_ticks: Sequence[float] | np.ndarray = (),
 ) -> None:
     """Draw lines.
 
@@ -385,9 +385,9 @@ def draw_boundary(
             axes.contour(grid.x, grid.y, grid.values, levels=[0.5], colors="black", linewidths=1.2)
     else:
         n = int(max(grid.values.max(), y.max())) + 1
-        shades = ListedColormap([_pale(colour) for colour in COLOURS[:n]])
+        colours = ListedColormap([_pale(colour) for colour in COLOURS[:n]])
         axes.pcolormesh(
-            grid.x, grid.y, grid.values, cmap=shades, vmin=-0.5, vmax=n - 0.5, shading="nearest", rasterized=True
+            grid.x, grid.y, grid.values, cmap=colours, vmin=-0.5, vmax=n - 0.5, shading="nearest", rasterized=True
         )
     draw_points(axes, X, y, 5 if plain else 14, names)
     axes.set(xlim=(grid.x[0], grid.x[-1]), ylim=(grid.y[0], grid.y[-1]))
@@ -408,13 +408,13 @@ def _pale(colour: str) -> tuple[float, ...]:
 def draw_bars(
     axes: Any,
     labels: Sequence[str],
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[float] | np.ndarray],
     y_label: str,
     title: str = "",
     form: str = ".2f",
     x_label: str = "",
 ) -> None:
-    """Draw groups of bars: one group a label, one bar in it a series; each bar has its number, if it is not 0, on top."""
+    """Draw groups of bars: one group a label, one bar in it a series; each has its number on top, unless it is 0."""
     width, places = 0.8 / len(series), np.arange(len(labels))
     hatches = ("", "//", "..", "xx")
     for number, (name, values) in enumerate(series.items()):

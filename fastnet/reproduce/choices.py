@@ -39,7 +39,8 @@ def losses(settings: Settings) -> Result:
     for loss, (network, _) in found.items():
         accuracy = percent(network.score(data.X_test, data.y_test))
         numbers.append(Number(f"test accuracy, {loss.replace('_', ' ')}", accuracy, unit="%", form=".1f"))
-    curves = {loss.replace("_", " ").replace("cross ", "cross-"): history.val_accuracy for loss, (_, history) in found.items()}
+    names = {"cross_entropy": "cross-entropy", "squared_error": "squared error"}
+    curves = {names[loss]: history.val_accuracy for loss, (_, history) in found.items()}
     return Result(tuple(numbers), (Picture("losses.png", partial(_losses_figure, curves)),))
 
 
@@ -184,10 +185,10 @@ def _saturated(scores: np.ndarray) -> float:
 
 def _init_figure(histories: dict[str, History], outputs: dict[str, np.ndarray]) -> Any:
     def histogram(axes: Any) -> None:
-        style = {"bins": np.linspace(-1, 1, 41), "density": True}
+        style: dict[str, Any] = {"bins": np.linspace(-1, 1, 41), "density": True}
         for number, (name, values) in enumerate(outputs.items()):
-            axes.hist(values, histtype="step", linestyle=("-", "--")[number], color=plots.COLOURS[number], linewidth=1.5,
-                      label=name, **style)  # fmt: skip
+            style |= {"linestyle": ("-", "--")[number], "color": plots.COLOURS[number]}
+            axes.hist(values, histtype="step", linewidth=1.5, label=name, **style)
         axes.legend(fontsize="small", loc="upper center")
         axes.set(xlabel="output of a hidden unit, tanh", ylabel="density", title="Before training")
 

@@ -33,7 +33,13 @@ def moons(settings: Settings) -> Result:
     network, history = trained(settings, data, [2, 5, 2], epochs, learning_rate=0.1, batch_size=1, callbacks=watch)
     numbers = (
         Number("parameters", network.n_parameters, 27, relation="equals", form="d"),
-        Number(f"loss after {epochs} epochs, median of 50", np.median(history.loss[-50:]), 0.1, relation="at most", form=".3f"),
+        Number(
+            f"loss after {epochs} epochs, median of 50",
+            np.median(history.loss[-50:]),
+            0.1,
+            relation="at most",
+            form=".3f",
+        ),
         Number("epochs until the loss is 0.1", epochs_to(history.loss, 0.1, falling=True), 700, "", "at most", ".0f"),
         Number("accuracy, 200 other samples", percent(network.score(data.X_test, data.y_test)), unit="%", form=".1f"),
         Number("time of training", history.seconds.sum(), unit="s", form=".2f"),

@@ -28,7 +28,7 @@ def _softmax(*scores: float) -> np.ndarray:
 def _scratch() -> list[Number]:
     first, second = _softmax(20, 21)
     shifted = _softmax(1e6, 1e6 + 1)
-    one, four = np.linalg.norm([100.0, 0, 0, 0]), np.linalg.norm([25.0] * 4)
+    one, four = (float(np.linalg.norm(vector)) for vector in ([100.0, 0, 0, 0], [25.0] * 4))
     slip = "slip: the loss has this norm without the square, the gradient is that of half the square"
     return [
         _equal("softmax(20, 21), first", first, 0.27),

@@ -11,6 +11,7 @@ from .. import plots
 from .experiment import TURING, Number, Picture, Result, Settings, claim, experiment
 
 _FEATURES, _BATCH, _NEGATIVES = 32, 64, 64
+_NOISE = 1.0
 
 
 @experiment("candidate-sampling", "full softmax against a random sample of negative classes", TURING)
@@ -23,7 +24,7 @@ def candidate_sampling(settings: Settings) -> Result:
     """
     counts = (100, 1000) if settings.quick else (10, 100, 1000, 10_000, 100_000)
     seconds = {n: _times(n, settings.seed) for n in counts}
-    n_classes, steps = settings.count(2000, 50), settings.count(3000, 200)
+    n_classes, steps = settings.count(2000, 50), settings.count(2000, 200)
     settings.say(f"{n_classes} classes, {steps} steps of full and of sampled softmax")
     curves = {name: _learn(settings, n_classes, steps, name == "full") for name in ("full", "sampled")}
     most = counts[-1]
@@ -47,9 +48,10 @@ def candidate_sampling(settings: Settings) -> Result:
     return Result(tuple(numbers), (Picture("candidate-sampling.png", partial(_figure, seconds, curves)),))
 
 
-def _weights(n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Zeros as weights and biases; a class's weights lie together, so that reading a few classes is fast."""
-    return np.zeros((n_classes, _FEATURES), np.float32).T, np.zeros(n_classes, np.float32)
+def _weights(n_classes: int, full: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros as weights and biases. For a few classes a class's weights lie together, so that reading them is fast."""
+    w = np.zeros((_FEATURES, n_classes), np.float32)
+    return w if full else np.asfortranarray(w), np.zeros(n_classes, np.float32)
 
 
 def _full(x: np.ndarray, w: np.ndarray, b: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -63,9 +65,10 @@ def _times(n_classes: int, seed: int) -> tuple[float, float]:
     """Seconds for a gradient of the full and of the sampled softmax, the least of several."""
     rng = np.random.default_rng(seed)
     x, y = rng.standard_normal((_BATCH, _FEATURES)).astype(np.float32), rng.integers(0, n_classes, _BATCH)
-    w, b = _weights(n_classes)
     sampler = F.CandidateSampler(n_classes, min(_NEGATIVES, n_classes), "uniform", seed)
-    full = min(_timed(lambda: _full(x, w, b, y)) for _ in range(5))
+    w, b = _weights(n_classes, full=True)
+    full = min(_timed(partial(_full, x, w, b, y)) for _ in range(5))
+    w, b = _weights(n_classes, full=False)
     sampled = min(_timed(lambda: F.sampled_softmax_grad(x, w, b, y, *sampler.draw(y))) for _ in range(5))
     return full, sampled
 
@@ -81,7 +84,7 @@ def _learn(settings: Settings, n_classes: int, steps: int, full: bool) -> tuple[
     rng = np.random.default_rng(settings.seed)
     centres = rng.standard_normal((n_classes, _FEATURES)).astype(np.float32)
     X_test, y_test = _draw(rng, centres, 2000)
-    w, b = _weights(n_classes)
+    w, b = _weights(n_classes, full)
     sampler = F.CandidateSampler(n_classes, min(_NEGATIVES, n_classes), "uniform", settings.seed)
     marks, accuracy, seconds, rate = np.linspace(0, steps, 11).astype(int)[1:], [], 0.0, np.float32(2.0)
     for step in range(1, steps + 1):
@@ -103,7 +106,7 @@ def _learn(settings: Settings, n_classes: int, steps: int, full: bool) -> tuple[
 
 def _draw(rng: np.random.Generator, centres: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     y = rng.integers(0, len(centres), n)
-    return centres[y] + rng.normal(0, 0.4, (n, _FEATURES)).astype(np.float32), y
+    return centres[y] + rng.normal(0, _NOISE, (n, _FEATURES)).astype(np.float32), y
 
 
 def _figure(seconds: dict[int, tuple[float, float]], curves: dict[str, tuple[np.ndarray, np.ndarray, float]]) -> Any:
@@ -118,6 +121,6 @@ def _figure(seconds: dict[int, tuple[float, float]], curves: dict[str, tuple[np.
             partial(plots.draw_curves, lines=times, x_label="classes", y_label="time of a gradient [ms]", log="xy",
                     marked=True, title="32 features, batches of 64"),
             partial(plots.draw_curves, lines=lines, x_label="steps of gradient descent", y_label="accuracy [%]",
-                    marked=True, title="Many classes, learning rate 2"),
+                    marked=True, title="Gradient descent, rate 2"),
         ]
     )  # fmt: skip

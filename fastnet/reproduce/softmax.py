@@ -20,7 +20,10 @@ def softmax_surface(settings: Settings) -> Result:
     points = np.stack(np.meshgrid(z, z), axis=-1).reshape(-1, 2)
     p, logistic = F.softmax(points), F.sigmoid(points[:, 0] - points[:, 1])
     labels = np.arange(len(points)) % 2
-    losses = F.cross_entropy(points, labels), F.binary_cross_entropy(points[:, :1] - points[:, 1:], 1 - labels[:, np.newaxis])
+    losses = (
+        F.cross_entropy(points, labels),
+        F.binary_cross_entropy(points[:, :1] - points[:, 1:], 1 - labels[:, np.newaxis]),
+    )
     gradient = F.softmax_cross_entropy_grad(points, labels) * len(points)
     step = np.array([1e-6, 0])
     slope = (F.softmax(points + step)[:, 0] - F.softmax(points - step)[:, 0]) / 2e-6
