@@ -379,7 +379,8 @@ def draw_boundary(
     from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 
     if grid.values.dtype.kind == "f":
-        shades = LinearSegmentedColormap.from_list("classes", [_pale(COLOURS[0]), "white", _pale(COLOURS[1])])
+        ends = [_pale(COLOURS[0]), (1.0, 1.0, 1.0), _pale(COLOURS[1])]
+        shades = LinearSegmentedColormap.from_list("classes", ends)
         axes.pcolormesh(grid.x, grid.y, grid.values, cmap=shades, vmin=0, vmax=1, shading="nearest", rasterized=True)
         if grid.values.min() < 0.5 < grid.values.max():
             axes.contour(grid.x, grid.y, grid.values, levels=[0.5], colors="black", linewidths=1.2)

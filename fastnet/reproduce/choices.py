@@ -239,7 +239,7 @@ def _decay_figure(training: dict[float, float], validation: dict[float, float], 
         plots.draw_curves(axes, lines, "weight decay", y_label, marked=True)
         axes.set_xticks(places, labels)
 
-    accuracy = {
+    accuracy: dict[str, plots.Line] = {
         name: (places, list(values.values())) for name, values in (("training", training), ("validation", validation))
     }
     return plots.panels(

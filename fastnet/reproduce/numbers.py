@@ -55,12 +55,12 @@ def _round_off() -> list[Number]:
 def _doors() -> list[Number]:
     scores = _softmax(2, 1, -1)
     doors = np.array([0.7, 0.8, 0.97])
-    truncated = "slip: truncated there, rounded it is 0.04"
+    truncated = "slip: truncated there, rounded it is {}"
     both = "slip: 0.6 there fits the cross-entropy, not the product"
     return [
-        Number("softmax(2, 1, -1), duck", scores[0], 0.70, form=".4f", note="slip: truncated there, rounded it is 0.71"),
+        Number("softmax(2, 1, -1), duck", scores[0], 0.70, form=".4f", note=truncated.format(0.71)),
         _equal("softmax(2, 1, -1), dog", scores[1], 0.26),
-        Number("softmax(2, 1, -1), cat", scores[2], 0.03, form=".4f", note=truncated),
+        Number("softmax(2, 1, -1), cat", scores[2], 0.03, form=".4f", note=truncated.format(0.04)),
         Number("three doors, likelihood 0.7 * 0.8 * 0.97", doors.prod(), 0.6, form=".4f", note=both),
         Number("three doors, cross-entropy", -np.log(doors).sum(), 0.6, "", "equals", ".1f", "the sum of -log"),
         claim("10,000 doors of 0.5, likelihood", math.prod([0.5] * 10_000), 0.0, "", "equals", "g", "it vanishes"),
