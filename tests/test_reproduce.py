@@ -127,9 +127,7 @@ def test_moons_in_full_are_learnt_and_drawn_for_40_epochs(tmp_path, drawable):
 
 
 def test_the_same_seed_gives_the_same_numbers():
-    one, two, other = (
-        [n.ours for n in reproduce.run("losses", quick=True, seed=seed).numbers] for seed in (1, 1, 2)
-    )
+    one, two, other = ([n.ours for n in reproduce.run("losses", quick=True, seed=seed).numbers] for seed in (1, 1, 2))
     assert one == two != other
 
 

@@ -117,7 +117,7 @@ def _activations_figure(x: np.ndarray, curves: dict[str, np.ndarray]) -> Any:
             partial(plots.draw_curves, lines=shapes, x_label="score", y_label="output", title="Activation"),
             partial(plots.draw_curves, lines=slopes, x_label="score", y_label="derivative", title="Derivative"),
             partial(plots.draw_curves, lines=lines, x_label="epoch", y_label="validation accuracy [%]",
-                    title="Digits, 64-32-32-10"),
+                    title="Digits, 64-32-32-10", log="x"),
         ],
         3,
     )  # fmt: skip
@@ -191,6 +191,7 @@ def _init_figure(histories: dict[str, History], outputs: dict[str, np.ndarray]) 
             axes.hist(values, histtype="step", linewidth=1.5, label=name, **style)
         axes.legend(fontsize="small", loc="upper center")
         axes.set(xlabel="output of a hidden unit, tanh", ylabel="density", title="Before training")
+        axes.set_xticks([-1, -0.5, 0, 0.5, 1])
 
     lines = {name: 100 * history.val_accuracy for name, history in histories.items()}
     learning = partial(plots.draw_curves, lines=lines, x_label="epoch", y_label="validation accuracy [%]")

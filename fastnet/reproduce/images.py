@@ -63,7 +63,7 @@ def _pca_figure(found: dict[int, tuple[float, float, float]]) -> Any:
     x_label = "principal components"
     return plots.panels(
         [
-            partial(plots.draw_curves, lines=lines, x_label=x_label, y_label="[%]", marked=True,
+            partial(plots.draw_curves, lines=lines, x_label=x_label, y_label="accuracy, or share [%]", marked=True,
                     levels={"accuracy with all 784 pixels": found[784][0]}, title="MNIST, n-100-10"),
             partial(plots.draw_curves, lines=times, x_label=x_label, y_label="time of an epoch [s]", marked=True,
                     levels={"all 784 pixels": found[784][1]}, title="Time"),
