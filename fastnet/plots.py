@@ -32,6 +32,9 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _MILLISECONDS = 120  # each frame of an animation is shown so long, the last one ten times
 
+_LEVELS: tuple[Any, ...] = ((0, (1, 2)), (0, (7, 3)), (0, (4, 2, 1, 2)))
+_MOST_INSIDE = 5  # a longer legend stands beside its panel
+
 Draw = Callable[[Any], None]
 Line = np.ndarray | Sequence[float] | tuple[Any, Any]
 
@@ -332,8 +335,8 @@ def draw_curves(
         style = {"marker": MARKERS[number % len(MARKERS)], "markersize": 4.5} if marked else {}
         dashes, colour = DASHES[number % len(DASHES)], COLOURS[number % len(COLOURS)]
         axes.plot(x, y, linestyle=dashes, color=colour, linewidth=1.5, label=label, **style)
-    for label, level in (levels or {}).items():
-        axes.axhline(level, color="0.35", linewidth=0.8, linestyle=(0, (1, 2)), label=label)
+    for number, (label, level) in enumerate((levels or {}).items()):
+        axes.axhline(level, color="0.35", linewidth=0.9, linestyle=_LEVELS[number % len(_LEVELS)], label=label)
     if "x" in log:
         axes.set_xscale("log")
     if "y" in log:
@@ -341,10 +344,21 @@ def draw_curves(
     if len(x_ticks):
         axes.set_xticks(x_ticks, [f"{tick:g}" for tick in x_ticks])
         axes.set_xticks([], minor=True)
-    if len(lines) + len(levels or {}) > 1:
-        axes.legend(fontsize="small", framealpha=0.85)
+    elif "x" not in log and lines:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=_whole(axes)))
+    n_labels = len(lines) + len(levels or {})
+    if n_labels > 1:
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if n_labels > _MOST_INSIDE else {}
+        axes.legend(fontsize="small", framealpha=0.85, **beside)
     axes.grid(color="0.9", linewidth=0.6)
     axes.set(xlabel=x_label, ylabel=y_label, title=title)
+
+
+def _whole(axes: Any) -> bool:
+    """Whether all lines have whole numbers, such as epochs, as positions."""
+    return all((np.mod(line.get_xdata(), 1) == 0).all() for line in axes.lines if len(line.get_xdata()) > 2)
 
 
 def draw_points(axes: Any, X: np.ndarray, y: np.ndarray, size: float = 14, names: Sequence[str] = ()) -> None:
@@ -438,7 +452,9 @@ def draw_surface(axes: Any, grid: Grid, labels: tuple[str, str, str], title: str
     """Draw values over a rectangle as a surface, into axes with the projection "3d"."""
     x, y = np.meshgrid(grid.x, grid.y)
     axes.plot_surface(x, y, grid.values, cmap="viridis", rcount=31, ccount=31, linewidth=0.1, edgecolor="0.3")
-    axes.set(xlabel=labels[0], ylabel=labels[1], zlabel=labels[2], title=title)
+    axes.set(xlabel=labels[0], ylabel=labels[1], title=title)
+    axes.zaxis.set_rotate_label(False)
+    axes.set_zlabel(labels[2], rotation=90)
     axes.view_init(elev=28, azim=-125)
     axes.set_box_aspect(None, zoom=0.85)  # else the label of the third axis is cut off
 

@@ -1,4 +1,4 @@
-"""The experiments of the source articles: all run, quick ones here, in full where marked slow; and how they are shown."""
+"""The experiments of the source articles: all run, quickly here and in full where marked slow; how they are shown."""
 
 import json
 import math
@@ -17,11 +17,12 @@ from fastnet.reproduce.experiment import claim
 from fastnet.reproduce.labels import road
 from fastnet.reproduce.training import epochs_to
 
-NAMES = (
+NAMES = re.split(
+    " ",
     "moons mnist-10 mnist-300 batch-sizes mnist-97 overfit losses activations momentum softmax-surface round-off "
     "multi-label one-vs-all candidate-sampling keras-binary pca init weight-decay normalisation class-ids quadrants "
-    "joint-or-separate saliency faces numbers"
-).split()
+    "joint-or-separate saliency faces numbers",
+)
 EXACT = ("numbers", "softmax-surface", "round-off")  # as quick in full
 QUICK_CLAIMS = {  # hold with few samples and epochs, too
     "moons": ["parameters"],

@@ -348,6 +348,6 @@ def _quadrants_figure(grid: plots.Grid, data: Dataset, lines: list[tuple[np.ndar
         for number, (x, y) in enumerate(lines):
             axes.plot(x, y, color="black", linestyle=("-", "--")[number], label=f"hidden unit {number + 1}")
         axes.set(xlim=(grid.x[0], grid.x[-1]), ylim=(grid.y[0], grid.y[-1]))
-        axes.legend(fontsize="small", loc="upper right", framealpha=0.9)
+        axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
 
-    return plots.panels([draw], 1, (5.6, 4.8))
+    return plots.panels([draw], 1, (5.4, 5.4))
