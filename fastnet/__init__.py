@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "callbacks",
     "datasets",
+    "estimators",
     "exceptions",
     "functional",
     "history",
@@ -39,6 +40,8 @@ _HOMES = {
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "info": "_info",
     "warmup": "_warmup",
 }
@@ -51,11 +54,14 @@ __all__ = [
     "EarlyStopping",
     "FormatError",
     "History",
+    "MLPClassifier",
+    "MLPRegressor",
     "Network",
     "Trainer",
     "__version__",
     "callbacks",
     "datasets",
+    "estimators",
     "exceptions",
     "functional",
     "history",
@@ -74,6 +80,7 @@ if TYPE_CHECKING:
     from . import (
         callbacks,
         datasets,
+        estimators,
         exceptions,
         functional,
         history,
@@ -88,6 +95,7 @@ if TYPE_CHECKING:
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping
+    from .estimators import MLPClassifier, MLPRegressor
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network

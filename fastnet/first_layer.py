@@ -38,6 +38,11 @@ def update(rows, net, optimizer, order, first, dout, count, work, begin, end, th
     raise NotImplementedError
 
 
+def weight_factor(rows, work, optimizer, unit):
+    """Return what a unit's weights in memory are to be multiplied by, if the mean of the rows is zero."""
+    raise NotImplementedError
+
+
 # -- units ---------------------------------------------------------------------------------------------
 
 
@@ -62,6 +67,14 @@ def _slices(net, work, begin, end):
     if begin == end:
         return 0, 0
     return _unit(net, work, begin)[0], _unit(net, work, end - 1)[0] + 1
+
+
+@core
+def unit_place(net, work, unit):
+    """Offset of a unit's weights in the packed parameters, and their number."""
+    piece, column, width = _unit(net, work, unit)
+    start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    return net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column + start * width, n * width
 
 
 @core
@@ -249,17 +262,42 @@ def _update_whole(rows, net, optimizer, order, first, dout, count, work, begin, 
             apply(optimizer, net.packed, offset + start * width, gradient, (stop - start) * width, True)
 
 
+def _factor_plain(rows, work, optimizer, unit):
+    return 1.0
+
+
+def _factor_folded(rows, work, optimizer, unit):
+    return work.tiles.alpha[unit, 0]
+
+
 # -- choice --------------------------------------------------------------------------------------------
 
-_DENSE = {"load": _load_dense, "settle": _settle_dense, "forward": _forward_dense, "update": _update_dense}
-_WHOLE = {"load": _load_sparse, "settle": _settle_whole, "forward": _forward_sparse, "update": _update_whole}
-_FOLDED = {**_WHOLE, "settle": _settle_folded, "update": _update_folded}
+_DENSE = {
+    "load": _load_dense,
+    "settle": _settle_dense,
+    "forward": _forward_dense,
+    "update": _update_dense,
+    "factor": _factor_plain,
+}
+_WHOLE = {
+    "load": _load_sparse,
+    "settle": _settle_whole,
+    "forward": _forward_sparse,
+    "update": _update_whole,
+    "factor": _factor_plain,
+}
+_FOLDED = {**_WHOLE, "settle": _settle_folded, "update": _update_folded, "factor": _factor_folded}
 
 
 def _of_kind(name, rows, optimizer=None):
     if class_of(rows) is gather.Rows:
         return _DENSE[name]
     return (_FOLDED if class_of(optimizer) is FoldedSgd else _WHOLE)[name]
+
+
+@overload(weight_factor, jit_options=OVERLOAD)
+def _choose_factor(rows, work, optimizer, unit):
+    return _of_kind("factor", rows, optimizer)
 
 
 @overload(load, jit_options=OVERLOAD)

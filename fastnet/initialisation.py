@@ -4,7 +4,7 @@
 weight_init      weights of n_in inputs, n_out outputs   source
 ================ ======================================= =============================================================
 scaled_normal    randn / sqrt(n_in), in front of a relu  "Building a Neural Network from scratch", part 7; for the
-                 randn * sqrt(2 / n_in)                  relu as "he"
+                 or its kind randn * sqrt(2 / n_in)      relu as "he"
 normal           randn                                   the same series before; too large for wide layers
 he               randn * sqrt(2 / n_in)                  He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015
 he_uniform       uniform within sqrt(6 / n_in)           the same
@@ -22,6 +22,9 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+
+# Activations that let about half of their inputs pass.
+_LIKE_RELU = ("relu", "leaky_relu", "elu", "gelu", "silu")
 
 _Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -49,7 +52,7 @@ BIAS_INITS = ("zeros", "normal")
 
 def draw_weights(rng: np.random.Generator, shape: tuple[int, ...], name: str, activation: str) -> np.ndarray:
     """Return first weights of shape (n_in, n_out) for a layer with an activation."""
-    if name == "scaled_normal" and activation == "relu":
+    if name == "scaled_normal" and activation in _LIKE_RELU:
         name = "he"
     return _WEIGHTS[name](rng, shape)
 

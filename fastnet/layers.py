@@ -11,7 +11,7 @@ from ._jit import OVERLOAD, core, kernel
 from .kernels import activations, adam, clipping, dense, sgd
 from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer, shift
-from .views import class_of
+from .views import ViewType, class_of, field_type
 
 # Rows of a weight gradient that are computed, then used to update at once, while they lie in the L1 cache.
 UPDATE_ROWS = 32
@@ -74,11 +74,16 @@ def begin_minibatch(optimizer, k, thread):
     raise NotImplementedError
 
 
-def _begin_adam(optimizer, k, thread):
+@core
+def _count_step(optimizer, k, thread):
     t = optimizer.before + k + 1
     if thread == 0:
         optimizer.steps[0] = t
-    return adam.update_of(optimizer, t)
+    return t
+
+
+def _begin_adam(optimizer, k, thread):
+    return adam.update_of(optimizer, _count_step(optimizer, k, thread), optimizer.weight_decay)
 
 
 def _begin_clipped(optimizer, k, thread):
@@ -90,12 +95,34 @@ def _begin_any(optimizer, k, thread):
     return optimizer
 
 
-_BEGINNINGS = {adam.Adam: _begin_adam, clipping.Clipped: _begin_clipped}
+# With a weight decay for each minibatch, an array.
+
+
+def _begin_adam_decays(optimizer, k, thread):
+    return adam.update_of(optimizer, _count_step(optimizer, k, thread), optimizer.weight_decay[k])
+
+
+def _begin_sgd_decays(optimizer, k, thread):
+    decay = optimizer.weight_decay[k]
+    return sgd.Sgd(optimizer.learning_rate, optimizer.momentum, optimizer.nesterov, decay, optimizer.velocity)
+
+
+def _begin_folded_decays(optimizer, k, thread):
+    return sgd.FoldedSgd(optimizer.learning_rate, optimizer.weight_decay[k], optimizer.period)
+
+
+_BEGIN = {adam.Adam: _begin_adam, clipping.Clipped: _begin_clipped}
+_BEGIN_DECAYS = {
+    adam.Adam: _begin_adam_decays,
+    sgd.Sgd: _begin_sgd_decays,
+    sgd.FoldedSgd: _begin_folded_decays,
+}
 
 
 @overload(begin_minibatch, jit_options=OVERLOAD)
 def _choose_begin(optimizer, k, thread):
-    return _BEGINNINGS.get(class_of(optimizer), _begin_any)
+    decays = isinstance(field_type(optimizer, "weight_decay"), ViewType)
+    return (_BEGIN_DECAYS if decays else _BEGIN).get(class_of(optimizer), _begin_any)
 
 
 def apply(optimizer, packed, offset, gradient, n, decay):

@@ -22,7 +22,6 @@ from .rows import dense_rows
 from .workspace import workspace
 
 ACTIVATIONS = tuple(more_activations.CODES)
-_LIKE_RELU = ("relu", "leaky_relu", "elu", "gelu", "silu")
 
 # Rows that are predicted together: their tile of 784 float32 columns (200 KB) stays in a 512 KB L2 cache.
 _PREDICT_ROWS = 64
@@ -71,11 +70,10 @@ class Network:
 
     Notes
     -----
-    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its
-    relatives (leaky_relu, elu, gelu, silu) as ``randn * sqrt(2 / n_in)``, and biases
-    as zero, as in part 7 of the article series "Building a Neural Network from scratch" and in He, Zhang, Ren, Sun,
-    "Delving Deep into Rectifiers", 2015. The other ways are in ``fastnet.initialisation``; or assign to
-    ``network.weights`` and ``network.biases``.
+    Weights start as ``randn(n_in, n_out) / sqrt(n_in)``, in front of a relu and its relatives (leaky_relu, elu, gelu,
+    silu) as ``randn * sqrt(2 / n_in)``, and biases as zero, as in part 7 of the article series "Building a Neural
+    Network from scratch" and in He, Zhang, Ren, Sun, "Delving Deep into Rectifiers", 2015. The other ways are in
+    ``fastnet.initialisation``; or assign to ``network.weights`` and ``network.biases``.
 
     Several networks against each other (one-vs-rest) are one network with sigmoid outputs, one a class, trained on
     one-hot rows: ``trainer.fit(X, functional.one_hot(y, n_classes), ...)``. Then ``predict`` says yes or no for each
@@ -102,6 +100,17 @@ class Network:
         weight_init: str = "scaled_normal",
         bias_init: str = "zeros",
     ):
+        self._set_up(layer_sizes, activation, output, dtype)
+        self._initialise(checks.check_seed(seed), weight_init, bias_init)
+
+    @classmethod
+    def _blank(cls, layer_sizes: Sequence[int], activation: str | Sequence[str], output: str, dtype: Any) -> "Network":
+        """Return a network whose parameters are zero: nothing is drawn."""
+        network = cls.__new__(cls)
+        network._set_up(layer_sizes, activation, output, dtype)
+        return network
+
+    def _set_up(self, layer_sizes: Sequence[int], activation: str | Sequence[str], output: str, dtype: Any) -> None:
         self._layer_sizes = _check_sizes(layer_sizes)
         self._activations = _check_activations(activation, len(self._layer_sizes) - 2)
         self._output = checks.check_choice("output", output, tuple(LOSS_OF_OUTPUT))
@@ -113,7 +122,6 @@ class Network:
         self._preprocessing: Preprocessing | None = None
         self._projection: Network | None = None  # principal components are a linear network
         self._kind_warned = False
-        self._initialise(checks.check_seed(seed), weight_init, bias_init)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("_weights", "_biases")}
@@ -241,11 +249,8 @@ class Network:
         return self._logits(X)
 
     def _logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits of a checked matrix."""
-        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-        step = len(X) if self._projection is None else _PROJECT_ROWS
-        for start in range(0, len(X), max(1, step)):
-            self._predict(self._inputs(X[start : start + step]), logits[start : start + step])
+        """Logits of a checked matrix, which must be finite."""
+        logits = self._outputs(X, available_cpus())
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
@@ -253,9 +258,17 @@ class Network:
             )
         return logits
 
-    def _predict(self, X: np.ndarray, logits: np.ndarray) -> None:
+    def _outputs(self, X: np.ndarray, most_threads: int) -> np.ndarray:
+        """Logits of a checked matrix."""
+        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
+        step = len(X) if self._projection is None else _PROJECT_ROWS
+        for start in range(0, len(X), max(1, step)):
+            self._predict(self._inputs(X[start : start + step]), logits[start : start + step], most_threads)
+        return logits
+
+    def _predict(self, X: np.ndarray, logits: np.ndarray, most_threads: int) -> None:
         """Write the logits of rows that compiled code takes as they are."""
-        n_threads = max(1, min(available_cpus(), len(X) * self.n_parameters // _WORTH_A_THREAD))
+        n_threads = max(1, min(most_threads, len(X) * self.n_parameters // _WORTH_A_THREAD))
         net, order = self._packed(), np.arange(len(X), dtype=np.uint32)
         work = workspace(self._layers, self.dtype, _PREDICT_ROWS, n_threads, train=False)
         with crew(n_threads) as run:

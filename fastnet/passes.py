@@ -13,7 +13,7 @@ per fit.
 
 import numpy as np
 
-from . import barrier, first_layer, hidden, mixed_rows, updates
+from . import barrier, first_layer, hidden, mixed_rows, penalty, updates
 from ._jit import core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import dense
@@ -62,9 +62,11 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
     begin, end = updates.owned_units(work, thread, n_threads)
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
+    penalty.sum_units(targets, rows, net, work, optimizer, begin, end)
     first_layer.load(rows, net, order, first, count, work, begin, end, thread)
     first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
+    penalty.sum_layers(targets, net, number, thread)
     _middle(net, targets, order, first, count, work, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
     updates.update(net, rows, optimizer, order, first, count, work, thread, n_threads)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import gather, sparse
+from .kernels import csr, gather, sparse
 from .kernels.dense import PANEL_VECTORS
 from .layout import aligned_zeros, lanes, padded, slice_cuts
 
@@ -19,6 +19,9 @@ MAX_DENSITY = 0.25
 
 # Lists are made once per fit and kept beside the user's data; they may not grow larger than this.
 MAX_BYTES = 256 << 20
+
+# Lists number the columns in 2 bytes.
+MAX_COLUMNS = np.iinfo(np.uint16).max + 1
 
 # Folding the mean into the bias loses digits if the mean is much larger than what is left after centring.
 _MAX_MEAN = 8.0
@@ -60,9 +63,9 @@ def sparse_rows(
         Slices that the columns are cut into.
     """
     rows, (n_samples, n_features) = dense_rows(X, scale, mean), X.shape
-    if n_features > np.iinfo(np.uint16).max + 1 or not _looks_sparse(rows, X.dtype, n_samples):
+    if n_features > MAX_COLUMNS or not _looks_sparse(rows, X.dtype, n_samples):
         return None
-    cuts = _cuts(X, n_slices)
+    cuts = _cuts(np.count_nonzero(X[:: _step(n_samples)], axis=0), n_slices)
     bounds = _bounds(cuts, n_out, mean.dtype)
     n_blocks, n_records = len(bounds) - 1, n_samples * (len(bounds) - 1)
     room = MAX_BYTES - n_samples * (4 * n_blocks + mean.itemsize * n_slices)
@@ -74,25 +77,64 @@ def sparse_rows(
     n_entries, size = int(starts[-1]), 2 + mean.itemsize
     if n_entries * size > room or n_entries > MAX_DENSITY * X.size + sparse.QUAD * n_records / 2:
         return None
-    records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
-    lines = 1 + 6 * n_entries * size // (4 * n_samples * n_slices * gather.CACHE_LINE)
-    squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
-    products = np.empty((n_samples, n_slices), mean.dtype)
-    found = sparse.SparseRows(
-        records.ctypes.data, records, starts, products, squares, cuts, bounds, n_slices, lines, rows.mean
-    )
+    found = _empty_lists(starts, cuts, bounds, mean)
     total = sparse.copy_entries(rows, like, n_samples, found)
     return found if _mean_is_small(total / X.size, mean) else None
 
 
-def _cuts(X: np.ndarray, n_slices: int) -> np.ndarray:
-    """First columns of the slices, with the end: of a thousand rows each has as many entries, so that threads do."""
-    cuts = slice_cuts(X.shape[1], n_slices)
+def _cuts(counts: np.ndarray, n_slices: int) -> np.ndarray:
+    """First columns of the slices, with the end: of equally many entries, so that threads have equal work."""
+    cuts = slice_cuts(len(counts), n_slices)
     if n_slices > 1:
-        entries = np.cumsum(np.count_nonzero(X[:: _step(len(X))], axis=0))
+        entries = np.cumsum(counts)
         found = np.searchsorted(entries, entries[-1] * np.arange(1, n_slices) / n_slices)
-        cuts[1:-1] = np.clip(found + -found % 8, 8, (X.shape[1] - 1) // 8 * 8)
+        cuts[1:-1] = np.clip(found + -found % 8, 8, (len(counts) - 1) // 8 * 8)
     return cuts
+
+
+def csr_rows(X: Any, dtype: np.dtype[Any], n_out: int, n_slices: int = 1) -> sparse.SparseRows | None:
+    """Return the entries of a compressed sparse matrix, without scaling or centring.
+
+    Parameters
+    ----------
+    X : scipy.sparse matrix or array of shape (n_samples, n_features)
+        In canonical CSR format, of float32 or float64.
+    dtype : dtype
+        Of the network.
+    n_out, n_slices : int
+        As for ``sparse_rows``.
+
+    Returns
+    -------
+    SparseRows or None
+        None if it has more columns, or more entries, than lists can number.
+    """
+    n_samples, n_features = X.shape
+    if n_features > MAX_COLUMNS or X.nnz + sparse.QUAD * n_samples >= 1 << 32:
+        return None
+    some = X[:: _step(n_samples)]
+    cuts = _cuts(np.bincount(some.indices[some.data != 0], minlength=n_features), n_slices)
+    bounds = _bounds(cuts, n_out, dtype)
+    counts = np.zeros(n_samples * (len(bounds) - 1) + 1, np.uint32)
+    csr.count_csr(X.indptr, X.indices, X.data, n_samples, bounds, counts[1:])
+    ends = np.cumsum(counts, dtype=np.int64)
+    if ends[-1] >= 1 << 32:
+        return None
+    found = _empty_lists(ends.astype(np.uint32), cuts, bounds, np.zeros(n_features, dtype))
+    csr.copy_csr(X.indptr, X.indices, X.data, n_samples, found)
+    return found
+
+
+def _empty_lists(starts: np.ndarray, cuts: np.ndarray, bounds: np.ndarray, mean: np.ndarray) -> sparse.SparseRows:
+    """Room for lists that begin at ``starts``."""
+    n_entries, size, n_slices = int(starts[-1]), 2 + mean.itemsize, len(cuts) - 1
+    n_samples = (len(starts) - 1) // (len(bounds) - 1)
+    records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
+    lines = 1 + 6 * n_entries * size // (4 * n_samples * n_slices * gather.CACHE_LINE)
+    squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
+    products, full = np.zeros((n_samples, n_slices), mean.dtype), _whole_vectors(mean)
+    address = records.ctypes.data
+    return sparse.SparseRows(address, records, starts, products, squares, cuts, bounds, n_slices, lines, full)
 
 
 def _bounds(cuts: np.ndarray, n_out: int, dtype: np.dtype[Any]) -> np.ndarray:

@@ -40,6 +40,8 @@ class Run:
         Of dropout, one a hidden layer, or none.
     clip_norm : float, optional
         Largest norm of a minibatch's gradient.
+    n_samples : int, optional
+        Samples of an epoch, if these are not all rows.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Run:
         together: Together,
         rates: tuple[float, ...] = (),
         clip_norm: float | None = None,
+        n_samples: int | None = None,
     ):
         X = network._inputs(X)
         self._network, self._X, self._targets = network, X, targets
@@ -59,20 +62,27 @@ class Run:
         self._plain, self._dropout = network._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
         n_slices = plan.slices(network.layer_sizes, batch_size)
-        entries = sparse_rows(X, *network._scaling(X), network.layer_sizes[1], n_slices)
-        self._rows: gather.Rows | sparse.SparseRows = network._rows(X) if entries is None else entries
+        entries = self._entries(X, n_slices)
+        self._rows: gather.Rows | sparse.SparseRows = self._dense(X) if entries is None else entries
         self.sparse = entries is not None
         slopes = self._net is not self._plain
         self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries, slopes)
-        self.n_samples, self.n_packed = len(X), self._net.packed.size
+        self.n_samples, self.n_packed = X.shape[0] if n_samples is None else n_samples, self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
-        self._losses = np.zeros(-(-len(X) // batch_size))
+        self._losses = np.zeros(-(-self.n_samples // batch_size))
         self._hits = np.zeros(len(self._losses), np.int64)
         self._weights = np.ones(len(self._losses))
         self._calls_alone, self._penalty = 0, 0.0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
         minibatches = min(self._per_call, len(self._losses))
         self._call_seconds = minibatches * plan.minibatch_seconds(network.layer_sizes, batch_size)
+
+    def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
+        """Entries of the rows, or None if these had better stay dense."""
+        return sparse_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
+
+    def _dense(self, X: Any) -> gather.Rows:
+        return self._network._rows(X)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -106,6 +116,11 @@ class Run:
     def drops(self) -> bool:
         """Whether there is dropout."""
         return self._dropout is not None
+
+    @property
+    def n_units(self) -> int:
+        """Units that the first layer's work is cut into."""
+        return int(self._work.units[-1])
 
     def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.

@@ -1,7 +1,7 @@
 """What the rows of a minibatch should become, compiled: losses of rows, and their gradients. No maths here.
 
-Losses that belong to their output (``Targets``) and those measured on probabilities (``ProbabilityTargets``) are two
-types, so that a fit compiles one kind only.
+Losses that belong to their output (``Targets``), those measured on probabilities (``ProbabilityTargets``) and those of
+scikit-learn (``PenalisedTargets``, ``PoissonTargets``) are types of their own, so that a fit compiles one kind only.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from numba.extending import overload
 
 from ._jit import OVERLOAD_CORE, core, kernel
-from .kernels import cross_entropy, squared_error
+from .kernels import cross_entropy, poisson, squared_error
 from .simd import pointer, prefetch
 from .views import class_of
 
@@ -37,6 +37,32 @@ class ProbabilityTargets(NamedTuple):
     total: float
 
 
+class PenalisedTargets(NamedTuple):
+    """``Targets``, and what the loss of scikit-learn's classifiers and regressors needs."""
+
+    loss: int
+    labels: Any
+    values: Any
+    weights: Any
+    total: float
+    cap: float  # largest loss of a label, where probabilities are clipped: -log(eps)
+    squares: Any  # (n_units,) float64: of each unit of the first layer
+    norms: Any  # (n_minibatches,) float64: sum of squared weights before each update; empty if nobody asks
+
+
+class PoissonTargets(NamedTuple):
+    """The same for half the Poisson deviance; ``loss`` and ``cap`` are not used."""
+
+    loss: int
+    labels: Any
+    values: Any
+    weights: Any
+    total: float
+    cap: float
+    squares: Any
+    norms: Any
+
+
 @core
 def total_weight(targets, order, first, count):
     """What the losses of a minibatch are divided by."""
@@ -55,7 +81,8 @@ def row_loss(targets, row, z, n_out, scale):
     raise NotImplementedError
 
 
-def _row_loss(targets, row, z, n_out, scale):
+@core
+def _one_loss(targets, row, z, n_out, scale):
     if targets.loss == SOFTMAX_CROSS_ENTROPY:
         return cross_entropy.softmax_cross_entropy_row(z, z, n_out, targets.labels[row], scale)
     t = pointer(targets.values, row * n_out)
@@ -64,15 +91,51 @@ def _row_loss(targets, row, z, n_out, scale):
     return squared_error.squared_error_row(z, z, n_out, t, scale), False
 
 
+def _row_loss(targets, row, z, n_out, scale):
+    return _one_loss(targets, row, z, n_out, scale)
+
+
 def _row_loss_of_probabilities(targets, row, z, n_out, scale):
     if targets.loss == SOFTMAX_SQUARED_ERROR:
         return squared_error.softmax_squared_error_row(z, z, n_out, targets.labels[row], scale)
     return squared_error.sigmoid_squared_error_row(z, z, n_out, pointer(targets.values, row * n_out), scale)
 
 
+@core
+def _excess(targets, row, z, n_out):
+    """By how much a row's losses of single labels exceed the cap: far from zero they are as large as the logits."""
+    total, start = 0.0, row * n_out
+    t = pointer(targets.values, start)
+    for j in range(n_out):
+        wrong = np.float64(z[j] if t[j] == 0 else -z[j])
+        if wrong > targets.cap:
+            total += wrong - targets.cap
+    return total
+
+
+def _capped_loss(targets, row, z, n_out, scale):
+    excess = _excess(targets, row, z, n_out) if targets.loss == SIGMOID_CROSS_ENTROPY else 0.0
+    loss, hit = _one_loss(targets, row, z, n_out, scale)
+    if targets.loss == SOFTMAX_CROSS_ENTROPY and loss > targets.cap:
+        loss = targets.cap
+    return loss - excess, hit
+
+
+def _poisson_loss(targets, row, z, n_out, scale):
+    return poisson.poisson_row(z, z, n_out, pointer(targets.values, row * n_out), scale), False
+
+
+_ROW_LOSSES = {
+    Targets: _row_loss,
+    ProbabilityTargets: _row_loss_of_probabilities,
+    PenalisedTargets: _capped_loss,
+    PoissonTargets: _poisson_loss,
+}
+
+
 @overload(row_loss, jit_options=OVERLOAD_CORE)
 def _choose_row_loss(targets, row, z, n_out, scale):
-    return _row_loss if class_of(targets) is Targets else _row_loss_of_probabilities
+    return _ROW_LOSSES.get(class_of(targets))
 
 
 @kernel

@@ -108,6 +108,13 @@ def class_of(kind):
     return kind.instance_class if isinstance(kind, StateType | types.BaseNamedTuple) else None
 
 
+def field_type(kind, name):
+    """Type of a field of a state; None if it has none of that name, or is no state."""
+    if not isinstance(kind, StateType) or name not in kind.instance_class._fields:
+        return None
+    return kind.field(name)[1]
+
+
 @infer_getattr
 class _StateAttributes(AttributeTemplate):
     key = StateType

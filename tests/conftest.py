@@ -1,5 +1,8 @@
 import os
 
+# Read by SciPy when it is first imported; without it scikit-learn skips one of its checks of estimators.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import pytest
 
 from fastnet.datasets import Dataset, load_mnist

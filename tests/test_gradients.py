@@ -74,6 +74,20 @@ def test_input_gradients_are_finite_differences_in_the_unit_of_x(dtype, rng):
         assert exact == pytest.approx((ends[0] - ends[1]) / 2, rel=1e-3, abs=1e-9)
 
 
+@pytest.mark.parametrize("settings", [{"scale": "standard"}, {"scale": "minmax", "pca": 3}])
+def test_input_gradients_go_through_the_whole_preprocessing(settings, rng):
+    X, y = rng.standard_normal((40, 5)) * [1, 2, 3, 4, 5], rng.integers(0, 3, 40)
+    network = Network([settings.get("pca", 5), 8, 3], dtype="float64", seed=0)
+    Trainer(network, seed=0, **settings).fit(X, y, epochs=2)
+    inputs = network.loss_and_gradients(X, y, wrt_input=True)[1].inputs
+    assert inputs.shape == X.shape
+    for i, j in ((0, 0), (7, 2), (39, 4)):
+        step = np.zeros_like(X)
+        step[i, j] = 1e-5
+        ends = [network.loss_and_gradients(X + sign * step, y)[0] for sign in (1, -1)]
+        assert inputs[i, j] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-5, abs=1e-9)
+
+
 def test_saliency_of_one_sample_is_its_share_of_the_mean(rng):
     network = Network([4, 8, 3], dtype="float64", seed=0)
     X, y = rng.standard_normal((5, 4)), rng.integers(0, 3, 5)

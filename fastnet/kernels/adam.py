@@ -10,8 +10,8 @@ Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; Loshchilov,
 Regularization", ICLR 2019.
 
 The corrections of m and v are two numbers a step: with ``c = sqrt(1 - beta2**t)`` the same step is
-``rate * m / (sqrt(v) + c * epsilon)`` for ``rate = lr * c / (1 - beta1**t)``. (The paper's shorter form leaves out the
-c of epsilon, and so does scikit-learn.)
+``rate * m / (sqrt(v) + c * epsilon)`` for ``rate = lr * c / (1 - beta1**t)``. The paper's shorter form leaves out the
+c of epsilon, and so does scikit-learn: that is ``short``.
 
 Moments of a parameter that has no gradients any more fade for ever. Before they are denormal, where arithmetic is
 slow, they become zero; sqrt(v) is then 1e-18 or less (1e-150 in float64), nothing beside epsilon.
@@ -49,12 +49,13 @@ class Adam(NamedTuple):
     beta1: Any
     beta2: Any
     epsilon: Any
-    weight_decay: Any
+    weight_decay: Any  # or an array, one a minibatch
     decoupled: bool
     m: Any  # (n_parameters,)
     v: Any  # (n_parameters,)
     before: int  # steps done before this epoch
     steps: Any  # (1,) int64, steps done: written at each minibatch, and never read, by compiled code
+    short: bool = False  # the paper's short form
 
 
 class Step(NamedTuple):
@@ -87,15 +88,16 @@ def adam_reference(w, dw, m, v, t, learning_rate, beta1, beta2, epsilon, weight_
 
 
 @core
-def step_of(t, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled):
+def step_of(t, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, short):
     """Return the scalars of step ``t``, counted from 1."""
     correction = math.sqrt(1.0 - beta2**t)
     l2, shrink = (0.0, learning_rate * weight_decay) if decoupled else (weight_decay, 0.0)
-    return Step(learning_rate * correction / (1.0 - beta1**t), epsilon * correction, beta1, beta2, l2, shrink)
+    added = epsilon if short else epsilon * correction
+    return Step(learning_rate * correction / (1.0 - beta1**t), added, beta1, beta2, l2, shrink)
 
 
 @core
-def update_of(optimizer, t):
+def update_of(optimizer, t, weight_decay):
     """Return what ``Adam`` does in step ``t``."""
     step = step_of(
         t,
@@ -103,8 +105,9 @@ def update_of(optimizer, t):
         optimizer.beta1,
         optimizer.beta2,
         optimizer.epsilon,
-        optimizer.weight_decay,
+        weight_decay,
         optimizer.decoupled,
+        optimizer.short,
     )
     biases = Step(step.rate, step.epsilon, step.beta1, step.beta2, 0.0, 0.0)
     return Update(step, biases, optimizer.m, optimizer.v)
@@ -145,5 +148,5 @@ def adam(w, dw, m, v, n, step):
 @entry
 def adam_arrays(w, dw, m, v, t, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled):
     """Update w (n,), m (n,) and v (n,) in place by step ``t``; dw is given by its address."""
-    step = step_of(t, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled)
+    step = step_of(t, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled, False)
     adam(pointer(w, 0), pointer_to(dw, w.dtype.type), pointer(m, 0), pointer(v, 0), w.size, step)

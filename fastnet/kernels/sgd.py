@@ -11,6 +11,8 @@ ICML 2013, in the rewritten form that needs the gradient at the current weights 
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .._jit import core, entry, kernel
 from ..simd import lanes, load, load_first, muladd, pointer, pointer_to, store, store_first
 
@@ -21,7 +23,7 @@ class Sgd(NamedTuple):
     learning_rate: Any
     momentum: Any
     nesterov: bool
-    weight_decay: Any
+    weight_decay: Any  # or an array, one a minibatch
     velocity: Any  # (n_parameters,), or empty without momentum
 
 
@@ -29,7 +31,7 @@ class FoldedSgd(NamedTuple):
     """Plain SGD on a first layer whose decay and centring are folded: see ``sparse.py``."""
 
     learning_rate: float
-    weight_decay: float
+    weight_decay: Any  # or an array, one a minibatch
     period: int  # minibatches between two settlements
 
 
@@ -43,8 +45,8 @@ def folded(optimizer: Any) -> Any:
     """Return plain SGD as ``FoldedSgd``, and anything that needs whole gradients as it is."""
     if not isinstance(optimizer, Sgd) or optimizer.velocity.size > 0:
         return optimizer
-    decay = optimizer.learning_rate * optimizer.weight_decay
-    if decay > MAX_DECAY:
+    decay = optimizer.learning_rate * float(np.max(optimizer.weight_decay))
+    if not decay <= MAX_DECAY:
         return optimizer
     period = min(SETTLE_MINIBATCHES, int(1 / max(decay, 1 / SETTLE_MINIBATCHES)))
     return FoldedSgd(optimizer.learning_rate, optimizer.weight_decay, period)
