@@ -23,7 +23,9 @@ _MODULES = (
     "functional",
     "history",
     "network",
+    "plots",
     "preprocessing",
+    "reproduce",
     "schedules",
     "scratch",
     "trainer",
@@ -65,7 +67,9 @@ __all__ = [
     "history",
     "info",
     "network",
+    "plots",
     "preprocessing",
+    "reproduce",
     "schedules",
     "scratch",
     "trainer",
@@ -73,9 +77,21 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import callbacks, datasets, estimators, exceptions, functional, history, network, preprocessing, schedules
-    from . import scratch as scratch
-    from . import trainer as trainer
+    from . import (
+        callbacks,
+        datasets,
+        estimators,
+        exceptions,
+        functional,
+        history,
+        network,
+        plots,
+        preprocessing,
+        reproduce,
+        schedules,
+        scratch,
+        trainer,
+    )
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from . import __version__
 from .callbacks import Callback, State
 from .cli_bench import bench
+from .cli_reproduce import reproduce
 from .cli_tools import info, warmup
 from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
 
@@ -269,6 +270,7 @@ def train(
 app.command()(bench)
 app.command()(warmup)
 app.command()(info)
+app.command(no_args_is_help=True)(reproduce)
 
 
 # -- the work ------------------------------------------------------------------------------------------

@@ -48,7 +48,14 @@ ORDER = [
     {"estimators.regressor"},
     {"estimators", "trainer"},
     {"scratch"},
-    {"_warmup"},
+    {"_warmup", "plots"},
+    {"reproduce.experiment"},
+    {"reproduce.training"},
+    {
+        f"reproduce.{name}"
+        for name in ("choices", "images", "labels", "mnist", "moons", "numbers", "sampling", "softmax")
+    },
+    {"reproduce"},
     {"progress", "_peers.protocol"},
     {"_peers.fastnet_run", "_peers.jax_scan", "_peers.numpy_loop", "_peers.sklearn_mlp", "_peers.torch_eager"},
     {"_peers"},
@@ -56,7 +63,7 @@ ORDER = [
     {"_bench.contender", "_info"},
     {"_bench.workers", "_bench.measure"},
     {"cli_bench"},
-    {"cli_tools"},
+    {"cli_tools", "cli_reproduce"},
     {"cli"},
     {"__main__"},
 ]
