@@ -98,7 +98,7 @@ def panels(
     for number, draw in enumerate(draws):
         draw(figure.add_subplot(rows, columns, number + 1, projection=projection))
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, wrap=True)
     return figure
 
 

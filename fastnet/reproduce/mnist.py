@@ -140,7 +140,7 @@ def _accuracy_figure(lines: dict[str, np.ndarray], title: str, levels: dict[str,
 def _weights(pictures: np.ndarray) -> Any:
     names = [f"unit {number + 1}" for number in range(len(pictures))]
     return plots.images(
-        pictures, names, 5, "Weights of the 10 hidden units after training (blue negative, red positive)", True, 1.2
+        pictures, names, 5, "Weights of the 10 hidden units (blue negative, red positive)", True, 1.2
     )
 
 
