@@ -24,7 +24,7 @@ MISSED = 1  # exit code: a number is not what it should be
 
 
 def reproduce(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME..", help="Experiments, or all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Experiments, or all.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Show the names of all experiments and end.")] = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the figures.")] = Path("reproduced"),
     figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures (needs matplotlib).")] = True,
@@ -48,13 +48,9 @@ def reproduce(
         _list(json_output)
         return
     run = _Run(out if figures else None, range(seed, seed + seeds), quick, json_output, data_dir)
-    from .exceptions import DivergenceError
-
     try:
         for found in experiments:
             run.experiment(found, several=len(experiments) > 1)
-    except DivergenceError as error:
-        fail(str(error), DIVERGED)
     except KeyboardInterrupt:
         fail(f"interrupted: {len(run.documents)} of {len(experiments)} experiments are done", INTERRUPTED)
     run.end()
@@ -103,6 +99,7 @@ class _Run:
 
     def experiment(self, found: "Experiment", several: bool) -> None:
         """Run one, and show it. Of several, those whose data are not to be had are left out."""
+        from .exceptions import DivergenceError, FormatError
         from .reproduce import run, spreads
 
         started = time.perf_counter()
@@ -110,7 +107,9 @@ class _Run:
             results = [
                 run(found.name, seed=seed, quick=self._quick, data_dir=self._data_dir, say=_say) for seed in self._seeds
             ]
-        except (OSError, ValueError) as error:  # DownloadError and FormatError are among them
+        except DivergenceError as error:
+            fail(f"{found.name}: {error}", DIVERGED)
+        except (OSError, FormatError) as error:  # DownloadError is one of them
             if not several:
                 fail(str(error), DATA)
             typer.echo(f"{found.name}: {error}", err=True)

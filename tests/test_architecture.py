@@ -77,6 +77,7 @@ NO_NUMBA = (
     "history",
     "_peers",
     "_parallel",
+    "plots",
     "raw_cache",
     "preprocessing",
     "initialisation",

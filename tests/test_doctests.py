@@ -16,6 +16,8 @@ MODULES = [
     "fastnet._warmup",
     "fastnet._info",
     "fastnet.scratch",
+    "fastnet.reproduce",
+    "fastnet.reproduce.experiment",
     "fastnet.estimators.classifier",
     "fastnet.estimators.regressor",
     *BENCH,

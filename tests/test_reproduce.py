@@ -11,7 +11,7 @@ from test_plots import without_matplotlib
 from typer.testing import CliRunner
 
 from fastnet import cli, cli_reproduce, reproduce
-from fastnet.exceptions import DownloadError
+from fastnet.exceptions import DivergenceError, DownloadError
 from fastnet.reproduce import EXPERIMENTS, Number, Result, spreads
 from fastnet.reproduce.experiment import claim
 from fastnet.reproduce.labels import road
@@ -52,7 +52,8 @@ def drawable():
 def olivetti(monkeypatch, found):
     """Let scikit-learn have these faces, or raise this error."""
 
-    def fetch():
+    def fetch(**_):
+        print("downloading")  # as scikit-learn does
         if isinstance(found, Exception):
             raise found
         return found
@@ -317,6 +318,7 @@ def test_of_all_those_without_data_are_left_out_and_named(monkeypatch, tmp_path)
     olivetti(monkeypatch, OSError("no network"))
     result = invoke("all", "--quick", "--no-figures")
     assert result.exit_code == cli.DATA
+    assert "downloading" not in result.stdout
     assert "softmax(20, 21)" in result.stdout
     assert "faces: the Olivetti faces" in result.stderr
     assert result.stderr.splitlines()[-1] == "error: no data for faces (see above)"
@@ -324,6 +326,17 @@ def test_of_all_those_without_data_are_left_out_and_named(monkeypatch, tmp_path)
 
 def test_all_is_every_experiment():
     assert [found.name for found in cli_reproduce._experiments(["all"], show=False)] == list(EXPERIMENTS)
+
+
+def test_a_training_that_diverges_has_its_own_exit_code(monkeypatch):
+    def diverges(settings):
+        """Diverge."""
+        raise DivergenceError("training diverged: loss became nan", epoch=2)
+
+    monkeypatch.setitem(EXPERIMENTS, "losses", reproduce.Experiment("losses", "t", "s", diverges))
+    result = invoke("losses", "numbers", "--no-figures")
+    assert result.exit_code == cli.DIVERGED
+    assert "error: losses: training diverged: loss became nan" in result.stderr
 
 
 def test_ctrl_c_ends_with_a_count(monkeypatch):

@@ -2,7 +2,7 @@
 
 >>> from fastnet import reproduce
 >>> result = reproduce.run("numbers")
->>> result["softmax(20, 21), second"].ours.__round__(2)
+>>> round(result["softmax(20, 21), second"].ours, 2)
 0.73
 
 ``result.numbers`` is a table, ``result.save(folder)`` draws the figures (that needs matplotlib). From the shell it is

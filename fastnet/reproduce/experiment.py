@@ -49,6 +49,9 @@ class Number:
     note: str = ""
     bound: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ours", float(self.ours))  # experiments compute with NumPy's numbers
+
     @property
     def holds(self) -> bool | None:
         """Whether ours relates to the article's, or the bound, as it should; None if nothing is claimed."""

@@ -1,6 +1,9 @@
 """Experiments on what images are made of: principal components, saliency, faces."""
 
+import sys
 import time
+import warnings
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Any
 
@@ -190,7 +193,9 @@ def _olivetti(settings: Settings) -> Dataset:
 
     settings.say("loading the Olivetti faces; scikit-learn downloads them once")
     try:
-        found = fetch_olivetti_faces()
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():  # it prints, and warns before it tries again
+            warnings.simplefilter("ignore", UserWarning)
+            found = fetch_olivetti_faces(n_retries=1)
     except OSError as error:
         raise DownloadError(
             f"the Olivetti faces are not in scikit-learn's data folder and can't be downloaded: {error}. On a machine "

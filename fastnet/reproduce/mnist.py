@@ -8,7 +8,7 @@ import numpy as np
 from .. import plots
 from ..history import History
 from .experiment import SCRATCH_7, SCRATCH_8, Number, Picture, Result, Settings, claim, experiment
-from .training import mnist, percent, trained
+from .training import epochs_to, mnist, percent, trained
 
 _ARTICLE: dict[str, Any] = {"learning_rate": 0.1, "schedule": "halve", "weight_decay": 0.001, "batch_size": 1}
 _BATCH_SECONDS = {1: 145.0, 10: 19.0, 50: 7.0, 100: 5.4, 200: 4.8, 500: 4.6, 1000: 4.5}
@@ -107,20 +107,20 @@ def batch_sizes(settings: Settings) -> Result:
 def overfit(settings: Settings) -> Result:
     """The first tenth of MNIST, 300 hidden units, about 140 epochs: 99.5 % in training, but 91.7 % in validation.
 
-    Here, for seeds 0 to 4, training reaches 100 % and validation 95.5 to 96.0 %: rows are centred and weights begin
-    small. What it must show is the gap, and that validation stops improving long before training does.
+    What it must show is the gap. It is smaller here, 4.1 to 4.6 % for seeds 0 to 4: training reaches 100 %, and
+    validation 95.4 to 95.9 %.
     """
     epochs, data = settings.count(140, 5), mnist(settings, 5500)
     _, history = trained(settings, data, [784, 300, 10], epochs, **_ARTICLE)
     training, validation = percent(history.accuracy[-1]), percent(history.val_accuracy[-1])
-    best = int(np.argmin(history.val_loss)) + 1
+    early = epochs_to(history.val_accuracy, history.val_accuracy.max() - 0.005)
     numbers = (
         Number("training accuracy", training, 99.5, "%", "at least", ".1f"),
         Number("validation accuracy", validation, 91.7, "%", "at least", ".1f"),
-        Number("gap between both", training - validation, 99.5 - 91.7, "%", form=".1f"),
-        claim("epoch of the least validation loss", best, epochs, "", "at most", "d", "stop there"),
-        Number("validation loss then", history.val_loss.min(), form=".3f"),
-        Number("validation loss at the end", history.val_loss[-1], form=".3f"),
+        claim("gap between both", training - validation, 2.0, "%", "at least", ".1f", "99.5 - 91.7 = 7.8 there"),
+        Number("training loss at the end", history.loss[-1], form=".4f"),
+        Number("validation loss at the end", history.val_loss[-1], form=".4f"),
+        Number("epochs until validation is within 0.5 % of its best", early, form=".0f", note="one may stop there"),
     )
     return Result(numbers, (Picture("overfit.png", partial(_overfit_figure, history)),))
 
