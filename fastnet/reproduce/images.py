@@ -93,7 +93,7 @@ def saliency(settings: Settings) -> Result:
 
     784-100-10 on MNIST. The derivative agrees with finite differences, and a network is wrong far more often when the
     40 pixels that an image's decision hangs on most are replaced by their mean than when 40 random ones are. For seeds
-    0 to 4 the test accuracy falls RANGE_SALIENCY.
+    0 to 4 the accuracy falls from 96 to 97 % to 76 to 85 % with the former, and stays at 96 to 97 % with the latter.
     """
     data, epochs = mnist(settings), settings.count(5, 3)
     network, _ = trained(settings, data, [784, 100, 10], epochs, learning_rate=0.2)
