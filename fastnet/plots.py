@@ -347,7 +347,7 @@ def draw_curves(
     elif "x" not in log and lines:
         from matplotlib.ticker import MaxNLocator
 
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=_whole(axes)))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=_whole(axes)))
     n_labels = len(lines) + len(levels or {})
     if n_labels > 1:
         beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if n_labels > _MOST_INSIDE else {}

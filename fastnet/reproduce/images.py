@@ -27,7 +27,8 @@ def pca(settings: Settings) -> Result:
     """A network on a few principal components of MNIST: how much accuracy is left, and how long it takes.
 
     The article announces PCA as a later step. Networks n-100-10, 10 epochs in batches of 128, learning rate 0.2. For
-    seeds 0 to 4 the test accuracy is 96.9 to 97.4 % with all pixels and within 0.5 % of that with 50 components.
+    seeds 0 to 4 the test accuracy is 96.5 to 96.8 % with all pixels, 95.6 to 96.2 % with 25 components, 96.3
+    to 96.6 % with 50, and 96.6 to 96.8 % with 150.
     """
     data, epochs = mnist(settings), settings.count(10, 2)
     options: dict[str, Any] = {"learning_rate": 0.2, "batch_size": 128}
@@ -92,7 +93,7 @@ def saliency(settings: Settings) -> Result:
 
     784-100-10 on MNIST. The derivative agrees with finite differences, and a network is wrong far more often when the
     40 pixels that an image's decision hangs on most are replaced by their mean than when 40 random ones are. For seeds
-    0 to 4 the test accuracy falls RANGE_SALIENCY.
+    0 to 4 the accuracy falls from 96 to 97 % to 76 to 85 % with the former, and stays at 96 to 97 % with the latter.
     """
     data, epochs = mnist(settings), settings.count(5, 3)
     network, _ = trained(settings, data, [784, 100, 10], epochs, learning_rate=0.2)
