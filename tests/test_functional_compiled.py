@@ -7,11 +7,16 @@ import sys
 import numba
 import numpy as np
 import pytest
-from buffers import DTYPES, same_bits
+from buffers import same_bits
 from numba.core.errors import TypingError
 
 from fastnet import functional as F
 from fastnet.functional import compiled, compiled_losses, compiled_updates
+
+# Each dtype takes a minute to compile.
+both_dtypes = pytest.mark.parametrize(
+    "dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)], ids=["float64", "float32"]
+)
 
 RNG = np.random.default_rng(0)
 
@@ -82,7 +87,7 @@ def assert_same(function, *args):
             assert same_bits(np.ascontiguousarray(ours), np.ascontiguousarray(plain))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_softmax_and_its_derivatives(dtype):
     for n_classes in (1, 3, 17):
         z = 5 * RNG.standard_normal((4, n_classes)).astype(dtype)
@@ -90,7 +95,7 @@ def test_softmax_and_its_derivatives(dtype):
     assert_same(rowwise, np.asfortranarray(z), z[::-1, ::-1])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_activations(dtype):
     x = RNG.standard_normal((3, 7)).astype(dtype)
     assert_same(elementwise, x, x[::-1])
@@ -106,14 +111,14 @@ def test_activations_of_a_number():
     assert each(0.5) == (F.tanh(0.5), F.sigmoid(0.5), 0.5)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_layers(dtype):
     x, w, b, dout = (RNG.standard_normal(shape).astype(dtype) for shape in ((5, 7), (7, 20), (20,), (5, 20)))
     assert_same(layers, x, w, b, dout)
     assert_same(layers, np.asfortranarray(x), w[:, ::-1], b, np.asfortranarray(dout))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_losses(dtype):
     z = 3 * RNG.standard_normal((6, 4)).astype(dtype)
     y = RNG.integers(0, 4, 6).astype(np.uint8 if dtype == np.float32 else np.int64)
@@ -121,7 +126,7 @@ def test_losses(dtype):
     assert_same(losses, z, y, F.softmax(z[::-1]))
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_updates(dtype):
     w, dw, v, m, s = (RNG.random((3, 5)).astype(dtype) for _ in range(5))
     states = [a.copy() for a in (v, m, s)]
@@ -130,7 +135,7 @@ def test_updates(dtype):
         assert not same_bits(compiled_state, start)
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@both_dtypes
 def test_sampled_softmax(dtype):
     x, b = RNG.standard_normal((4, 5)).astype(dtype), RNG.standard_normal(30).astype(dtype)
     y, candidates = np.array([3, 29, 3, 0]), np.array([7, 3, 11])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import xlogy
 
-from fastnet import passes, penalty
+from fastnet import penalty
 from fastnet._jit import entry
 from fastnet._parallel import crew
 from fastnet.estimators.engine import epochs, network_of
@@ -13,8 +13,8 @@ from fastnet.kernels.adam import Adam
 from fastnet.kernels.poisson import poisson_constant, poisson_reference, poisson_row
 from fastnet.kernels.sgd import Sgd
 from fastnet.layout import aligned_zeros, padded
-from fastnet.penalty import PenalisedTargets
 from fastnet.simd import pointer
+from fastnet.targets import SQUARED_ERROR, PenalisedTargets
 
 
 @entry
@@ -69,9 +69,7 @@ def test_poisson_gradient_is_the_slope_of_the_deviance():
 
 def run_epoch(x, y, coefs, optimizer, n_threads, batch_size, norms):
     network = network_of(coefs, [np.zeros(w.shape[1]) for w in coefs], ["tanh"] * (len(coefs) - 1), "float64")
-    targets = PenalisedTargets(
-        passes.SQUARED_ERROR, np.zeros(0, np.int32), y, np.zeros(0), 0.0, np.inf, np.zeros(0), norms
-    )
+    targets = PenalisedTargets(SQUARED_ERROR, np.zeros(0, np.int32), y, np.zeros(0), 0.0, np.inf, np.zeros(0), norms)
     with crew(n_threads) as together:
         run = epochs(network, x, targets, batch_size, n_threads, together)
         decays = np.full(len(norms), 0.05)
