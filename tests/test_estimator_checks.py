@@ -18,6 +18,7 @@ def test_default_dtype(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [MLPClassifier(dtype="float32"), MLPRegressor(dtype="float32")], expected_failed_checks=lambda estimator: TOO_EXACT

@@ -13,7 +13,7 @@ from numba.core.errors import TypingError
 from fastnet import functional as F
 from fastnet.functional import compiled, compiled_losses, compiled_updates
 
-# Each dtype takes a minute to compile.
+# All of this takes minutes to compile; what is not marked slow shows that it works.
 both_dtypes = pytest.mark.parametrize(
     "dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)], ids=["float64", "float32"]
 )
@@ -95,6 +95,7 @@ def test_softmax_and_its_derivatives(dtype):
     assert_same(rowwise, np.asfortranarray(z), z[::-1, ::-1])
 
 
+@pytest.mark.slow
 @both_dtypes
 def test_activations(dtype):
     x = RNG.standard_normal((3, 7)).astype(dtype)
@@ -118,6 +119,7 @@ def test_layers(dtype):
     assert_same(layers, np.asfortranarray(x), w[:, ::-1], b, np.asfortranarray(dout))
 
 
+@pytest.mark.slow
 @both_dtypes
 def test_losses(dtype):
     z = 3 * RNG.standard_normal((6, 4)).astype(dtype)
@@ -135,6 +137,7 @@ def test_updates(dtype):
         assert not same_bits(compiled_state, start)
 
 
+@pytest.mark.slow
 @both_dtypes
 def test_sampled_softmax(dtype):
     x, b = RNG.standard_normal((4, 5)).astype(dtype), RNG.standard_normal(30).astype(dtype)

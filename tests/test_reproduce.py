@@ -71,6 +71,10 @@ class Faces:
 # -- every experiment ----------------------------------------------------------------------------------
 
 
+# Quick runs that still compile or train for half a minute.
+TAKES_LONG = ("keras-binary", "moons", "saliency", "pca", "candidate-sampling")
+
+
 def test_every_experiment_is_there():
     assert sorted(EXPERIMENTS) == sorted(NAMES)
     for name, found in EXPERIMENTS.items():
@@ -80,7 +84,9 @@ def test_every_experiment_is_there():
         assert len(found.shows) > 60
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in TAKES_LONG else name for name in NAMES]
+)
 def test_runs_quickly_and_draws_its_figures(name, request, monkeypatch, tmp_path, drawable):
     from PIL import Image
 
@@ -116,6 +122,7 @@ def test_holds_in_full(name, seed, request):
         assert number.holds is not False, f"{number.what}: {number.ours}"
 
 
+@pytest.mark.slow
 def test_moons_in_full_are_learnt_and_drawn_for_40_epochs(tmp_path, drawable):
     from PIL import Image
 
