@@ -31,8 +31,9 @@ def shortcuts(typing_context: Any, target_context: Any) -> Iterator[None]:
         undo.enter_context(_remember(typing_context, "resolve_function_type", _key_of_call))
         undo.enter_context(_remember(typing_context, "resolve_getattr", _key_of_attribute))
         undo.enter_context(_remember(target_context, "get_abi_sizeof", str))
-        undo.enter_context(_quick_lists_of_variables())
-        undo.enter_context(_signatures_once())
+        # Numba lists a statement's variables again and again, and reads an implementation's signature at each use.
+        undo.enter_context(_swapped(ir.Inst, "_rec_list_vars", lambda slow: _variables))
+        undo.enter_context(_swapped(base, "_has_loc", cache))
         yield
 
 
@@ -86,31 +87,17 @@ _WITHOUT_VARIABLES = {str, int, bool, type(None), ir.Loc}
 
 
 @contextmanager
-def _quick_lists_of_variables() -> Iterator[None]:
-    """List a statement's variables in a third of the time: Numba asks for them eight times over."""
-    slow = vars(ir.Inst).get("_rec_list_vars")
-    if slow is None:
+def _swapped(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
+    """Put what ``make`` makes of a class's or module's function in its place."""
+    own = vars(owner).get(name)
+    if own is None:
         yield
         return
-    ir.Inst._rec_list_vars = _variables
+    setattr(owner, name, make(own))
     try:
         yield
     finally:
-        ir.Inst._rec_list_vars = slow
-
-
-@contextmanager
-def _signatures_once() -> Iterator[None]:
-    """Look once whether an implementation takes the place in the source as an argument, not at each use."""
-    slow = getattr(base, "_has_loc", None)
-    if slow is None:
-        yield
-        return
-    base._has_loc = cache(slow)
-    try:
-        yield
-    finally:
-        base._has_loc = slow
+        setattr(owner, name, own)
 
 
 def _variables(statement: Any, value: Any) -> list[Any]:

@@ -7,9 +7,10 @@ from buffers import DTYPES, Guarded, assert_close, awkward_sizes, padded_rows, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastnet import layout
 from fastnet._jit import OPTIONS
 from fastnet.kernels import dense
-from fastnet.layout import lanes, padded
+from fastnet.layout import lanes, layer_table, n_packed, padded
 from fastnet.simd import pointer, shift
 
 ROWS = range(1, 10)
@@ -26,9 +27,8 @@ def run_forward(x, w, n_out, b, packed, out, x_step, out_step, rows, first, last
 
 
 @driver
-def run_pack(w, n_in, n_out, packed, back):
+def run_pack(w, n_in, n_out, packed):
     dense.pack(pointer(w, 0), n_in, n_out, pointer(packed, 0))
-    dense.unpack(pointer(packed, 0), n_in, n_out, pointer(back, 0))
 
 
 @driver
@@ -179,15 +179,20 @@ def test_pack_and_unpack(dtype):
     for n_in in (1, 2, 9):
         for n_out in awkward_sizes(dtype):
             w = normal(rng, (n_in, n_out), dtype)
-            packed, back = Guarded(n_in * padded(n_out, dtype), dtype), Guarded((n_in, n_out), dtype)
-            run_pack(w.ravel(), n_in, n_out, packed.flat, back.flat)
-            assert same_bits(back.array.copy(), w)
+            packed = Guarded(n_in * padded(n_out, dtype), dtype)
+            run_pack(w.ravel(), n_in, n_out, packed.flat)
             expected = pack(w)
             padding = pack(np.ones_like(w)) == 0
             assert np.isnan(packed.array[padding]).all(), "the padding is left alone"
             assert same_bits(packed.array[~padding], expected[~padding])
             packed.assert_untouched_around()
-            back.assert_untouched_around()
+            table, parameters = layer_table((n_in, n_out), (0,), dtype), normal(rng, (n_in + 1, n_out), dtype).ravel()
+            parameters[: w.size] = w.ravel()
+            whole, back = np.full(n_packed(table, dtype), np.nan, dtype), np.zeros_like(parameters)
+            layout.pack(parameters, table, whole)
+            assert same_bits(whole[: packed.array.size], packed.array)
+            layout.unpack(whole, table, back)
+            assert same_bits(back, parameters)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -170,17 +170,6 @@ def pack(w, n_in, n_out, packed):
 
 
 @kernel
-def unpack(packed, n_in, n_out, w):
-    """Copy panels back into weights (I, O)."""
-    columns, width = padded(n_out, packed), panel_width(packed)
-    for start in range(0, n_out, width):
-        wide, source = min(width, columns - start), panel(packed, n_in, start)
-        for i in range(n_in):
-            for j in range(min(wide, n_out - start)):
-                w[i * n_out + start + j] = source[i * wide + j]
-
-
-@kernel
 def pack_transposed(packed, n_in, n_out, start, first, last, transposed):
     """Copy the panel at column ``start``, rows ``first`` to ``last``, into the panels of the transpose (O, I)."""
     columns, rows, width = padded(n_out, packed), padded(n_in, packed), panel_width(packed)
