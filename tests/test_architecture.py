@@ -14,7 +14,18 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     {"_shortcuts"},
     {"_compiler"},
-    {"_jit", "views", "exceptions", "checks", "history", "messages", "initialisation", "_parallel", "_cache_folder"},
+    {
+        "_jit",
+        "views",
+        "exceptions",
+        "checks",
+        "history",
+        "messages",
+        "initialisation",
+        "_parallel",
+        "_cache_folder",
+        "files",
+    },
     {"simd", "schedules", "idx", "raw_cache", "preprocessing", "callbacks"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
@@ -81,6 +92,7 @@ NO_NUMBA = (
     "raw_cache",
     "preprocessing",
     "initialisation",
+    "files",
 )
 
 
