@@ -20,7 +20,6 @@ ORDER = [
         "exceptions",
         "checks",
         "history",
-        "messages",
         "initialisation",
         "_parallel",
         "_cache_folder",
@@ -73,8 +72,8 @@ ORDER = [
     {"_bench", "_bench.rows", "_bench.synthetic", "_bench.machine", "_bench.report"},
     {"_bench.contender", "_info"},
     {"_bench.workers", "_bench.measure"},
-    {"cli_bench"},
-    {"cli_tools", "cli_reproduce"},
+    {"cli.messages", "cli.interrupt", "cli.parsing"},
+    {f"cli.{name}" for name in ("bench", "info", "reproduce", "train", "warmup")},
     {"cli"},
     {"__main__"},
 ]

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from fastnet import cli, cli_bench, datasets
+from fastnet import cli, datasets
 from fastnet._bench import contender, measure, report, rows, synthetic, workers
 from fastnet._bench.contender import Contender, SkippedError
 from fastnet._bench.rows import ROWS, Row, custom_rows
 from fastnet._peers import PEERS, NumpyNetwork
+from fastnet.cli import bench as cli_bench
+from fastnet.cli import messages
 
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "fastnet", "bench"]
@@ -460,7 +462,7 @@ def test_a_small_network_from_the_command_line(tmp_path):
 )
 def test_bad_values_are_usage_errors_before_anything_is_measured(args, words):
     result = invoke(*args)
-    message = refusal(result, cli.USAGE)
+    message = refusal(result, messages.USAGE)
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     for word in words:
@@ -514,7 +516,7 @@ def test_without_mnist_the_images_are_drawn(no_measuring, monkeypatch):
     assert result.exit_code == 0
     assert "images: synthetic, as MNIST was not found" in result.stdout
     assert len(no_measuring) == len(ROWS)
-    assert "missing: here" in refusal(invoke("--data-dir", "here"), cli.DATA)
+    assert "missing: here" in refusal(invoke("--data-dir", "here"), messages.DATA)
 
 
 def test_damaged_data_are_a_data_error(no_measuring, monkeypatch):
@@ -522,7 +524,7 @@ def test_damaged_data_are_a_data_error(no_measuring, monkeypatch):
         raise datasets.FormatError("byte 3")
 
     monkeypatch.setattr(datasets, "load_mnist", load)
-    assert refusal(invoke(), cli.DATA) == "error: byte 3"
+    assert refusal(invoke(), messages.DATA) == "error: byte 3"
 
 
 def test_ctrl_c_tells_how_far_it_came(no_measuring, monkeypatch):
@@ -536,7 +538,7 @@ def test_ctrl_c_tells_how_far_it_came(no_measuring, monkeypatch):
 
     monkeypatch.setattr(measure, "measure", interrupted)
     result = invoke("--net", "20-5-3")
-    assert refusal(result, cli.INTERRUPTED) == "error: interrupted: 1 of 2 rows were measured"
+    assert refusal(result, messages.INTERRUPTED) == "error: interrupted: 1 of 2 rows were measured"
     assert "20-5-3, batch 32" in result.stdout
 
 
@@ -549,7 +551,7 @@ def test_ctrl_c_ends_all_processes():
         assert "measuring" in process.stderr.readline()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         _, stderr = process.communicate(timeout=60)
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == messages.INTERRUPTED
     assert stderr.splitlines()[-1] == "error: interrupted: 0 of 1 rows were measured"
     assert "Traceback" not in stderr
     deadline = time.monotonic() + 30  # Python's own helper of multiprocessing takes a moment

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fastnet import __version__, cli, datasets
+from fastnet.cli import messages, parsing, train
 from fastnet.exceptions import DownloadError, FormatError
 from fastnet.kernels.more_activations import CODES
 from fastnet.optimizers import NAMES as OPTIMIZERS
@@ -47,7 +48,7 @@ def test_train_digits_reaches_a_good_accuracy():
     result = invoke("train", "digits")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0
-    assert lines[0] == f"digits {cli.DEFAULTS['digits']} --seed 0"
+    assert lines[0] == f"digits {train.DEFAULTS['digits']} --seed 0"
     assert lines[1].split() == ["epoch", "loss", "accuracy", "validation", "samples/s"]
     rows = [ROW.fullmatch(line) for line in lines[2:-1]]
     assert [int(row[1]) for row in rows] == list(range(1, 31))
@@ -95,7 +96,7 @@ def test_a_run_repeats_itself_and_follows_its_seed():
     [("none", ()), ("", ()), ("None", ()), ("5", (5,)), ("300,100", (300, 100)), (" 8 , 4 ", (8, 4))],
 )
 def test_hidden_layers(hidden, sizes):
-    assert cli._layers(hidden) == sizes
+    assert parsing.layers(hidden) == sizes
 
 
 def test_a_network_without_hidden_layer_trains():
@@ -110,23 +111,23 @@ def test_every_setting_is_a_flag():
              "loss": "squared_error", "dropout": 0.25, "clip_norm": 2.0,
              "weight_init": "he", "scale": "standard", "pca": 20, "patience": 9, "min_proba": 0.5}  # fmt: skip
     switches = {"nesterov": True, "center": False, "whiten": True}
-    assert {*flags, *switches} == {field.name for field in fields(cli.Settings)}
+    assert {*flags, *switches} == {field.name for field in fields(train.Settings)}
     args = [f"--{name.replace('_', '-')}={value}" for name, value in flags.items()]
     first = invoke("train", "digits", *args, "--nesterov", "--no-center", "--whiten").stdout.splitlines()[0]
-    assert first == f"digits {cli.Settings(**flags | switches | {'hidden': (7, 5)})} --seed 0"
+    assert first == f"digits {train.Settings(**flags | switches | {'hidden': (7, 5)})} --seed 0"
 
 
-@pytest.mark.parametrize("name", [*cli.DEFAULTS, "article"])
+@pytest.mark.parametrize("name", [*train.DEFAULTS, "article"])
 def test_the_settings_that_are_printed_give_the_same_settings(name):
-    settings = cli.DEFAULTS.get(name) or cli.PRESETS[name]
+    settings = train.DEFAULTS.get(name) or train.PRESETS[name]
     words = str(replace(settings, epochs=1, nesterov=True)).split()
     first = invoke("train", "moons", *words).stdout.splitlines()[0]
     assert first.split()[1:-2] == words
 
 
 def test_article_preset_and_flags_that_override_it():
-    expected = cli.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh", "sgd")
-    assert cli._settings("mnist", "article", {"epochs": None}) == expected
+    expected = train.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh", "sgd")
+    assert train._settings("mnist", "article", {"epochs": None}) == expected
     first = invoke("train", "moons", "--preset", "article", "--epochs", "2").stdout.splitlines()[0]
     assert first == f"moons {replace(expected, epochs=2)} --seed 0"
 
@@ -149,21 +150,21 @@ def test_early_stopping_and_unsure_answers():
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
 def test_another_optimizer_has_its_own_rate_and_no_momentum(optimizer):
-    base = cli.DEFAULTS["digits"]
+    base = train.DEFAULTS["digits"]
     expected = replace(base, optimizer=optimizer, learning_rate=0.001, momentum=0.0)
     lines = invoke("train", "digits", "--optimizer", optimizer).stdout.splitlines()
     assert lines[0] == f"digits {expected} --seed 0"
     assert float(LAST.fullmatch(lines[-1])[1]) >= 95
-    assert cli._settings("digits", None, {"optimizer": "sgd"}) == base
+    assert train._settings("digits", None, {"optimizer": "sgd"}) == base
     given = {"optimizer": optimizer, "learning_rate": 0.01}
-    assert cli._settings("digits", None, given) == replace(expected, learning_rate=0.01)
+    assert train._settings("digits", None, given) == replace(expected, learning_rate=0.01)
 
 
 def test_shapes_are_those_of_the_data():
     for name, load in (("digits", datasets.load_digits), ("moons", datasets.load_moons)):
         data = load()
-        assert cli.SHAPES[name] == (data.n_features, data.n_classes)
-    assert set(cli.SHAPES) == set(cli.DEFAULTS)
+        assert train.SHAPES[name] == (data.n_features, data.n_classes)
+    assert set(train.SHAPES) == set(train.DEFAULTS)
 
 
 def test_off_a_terminal_there_are_lines_only():
@@ -217,7 +218,7 @@ def test_off_a_terminal_there_are_lines_only():
 )  # fmt: skip
 def test_bad_values_are_usage_errors_that_name_the_flag(args, words):
     result = invoke("train", *args)
-    message = refusal(result, cli.USAGE)
+    message = refusal(result, messages.USAGE)
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     for word in words:
@@ -225,18 +226,20 @@ def test_bad_values_are_usage_errors_that_name_the_flag(args, words):
 
 
 def test_a_bad_flag_is_refused_before_data_are_looked_for(tmp_path):
-    assert "--momentum" in refusal(invoke("train", "mnist", "--momentum", "2", "--data-dir", str(tmp_path)), cli.USAGE)
+    assert "--momentum" in refusal(
+        invoke("train", "mnist", "--momentum", "2", "--data-dir", str(tmp_path)), messages.USAGE
+    )
 
 
 def test_an_unknown_command_is_a_usage_error():
-    assert "train" in refusal(invoke("trian"), cli.USAGE)
+    assert "train" in refusal(invoke("trian"), messages.USAGE)
 
 
 def test_missing_data_are_a_data_error(tmp_path):
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(b"one of four")
     result = invoke("train", "mnist", "--data-dir", str(tmp_path))
-    assert result.exit_code == cli.DATA
+    assert result.exit_code == messages.DATA
     assert "error: MNIST files are missing:" in result.stderr
     assert f"{tmp_path / 'mnist'} lacks train-labels-idx1-ubyte, " in result.stderr
 
@@ -247,7 +250,7 @@ def test_a_failed_download_is_a_data_error_that_lists_the_folders(tmp_path, monk
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     monkeypatch.setenv("FASTNET_DATA", str(tmp_path / "variable"))
     result = invoke("train", "mnist", "--data-dir", str(tmp_path / "argument"))
-    assert result.exit_code == cli.DATA
+    assert result.exit_code == messages.DATA
     assert "error: MNIST: no mirror serves train-images-idx3-ubyte.gz:" in result.stderr
     for place in ("argument", "variable", "cache"):
         assert f"{tmp_path / place / 'mnist'} lacks " in result.stderr
@@ -259,11 +262,11 @@ def test_damaged_data_are_a_data_error(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(datasets, "load_digits", load)
-    assert refusal(invoke("train", "digits"), cli.DATA) == str(error)
+    assert refusal(invoke("train", "digits"), messages.DATA) == str(error)
 
 
 def test_divergence_has_its_own_exit_code():
-    message = refusal(invoke("train", "digits", "--learning-rate", "1e30"), cli.DIVERGED)
+    message = refusal(invoke("train", "digits", "--learning-rate", "1e30"), messages.DIVERGED)
     assert "diverged: loss became nan in minibatch" in message
     assert "of epoch 1 (--learning-rate=1e+30)" in message
     assert "--learning-rate" in message
@@ -290,15 +293,15 @@ def test_warnings_are_one_line_and_name_the_flag():
 def test_help_names_all_choices():
     text = invoke("train", "--help").stdout
     for word in (
-        *cli.DEFAULTS,
-        *cli.PRESETS,
+        *train.DEFAULTS,
+        *train.PRESETS,
         *NAMES,
         *OPTIMIZERS,
         *(name for name in CODES if name != "step"),
-        *(f"--{f.name.replace('_', '-')}" for f in fields(cli.Settings)),
+        *(f"--{f.name.replace('_', '-')}" for f in fields(train.Settings)),
     ):
         assert word in text
-    for settings in cli.DEFAULTS.values():
+    for settings in train.DEFAULTS.values():
         assert str(settings) in re.sub(r"\s+", " ", text)
 
 
@@ -344,7 +347,7 @@ def test_ctrl_c_tells_what_was_reached():
         stdout, stderr = process.communicate(timeout=60)
         seconds = time.perf_counter() - started
     assert ROW.fullmatch(lines[-1].rstrip())
-    assert process.returncode == cli.INTERRUPTED
+    assert process.returncode == messages.INTERRUPTED
     pattern = r"interrupted: test accuracy \d+\.\d\d % in [\d.]+ s of training \([\d.]+ of 10000000 epochs\)"
     assert re.fullmatch(pattern, stdout.splitlines()[-1])
     assert "Traceback" not in stderr
@@ -357,7 +360,7 @@ def test_ctrl_c_before_training(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(datasets, "load_digits", load)
-    assert "before training" in refusal(invoke("train", "digits"), cli.INTERRUPTED)
+    assert "before training" in refusal(invoke("train", "digits"), messages.INTERRUPTED)
 
 
 def test_ctrl_c_is_left_alone_when_it_is_somebody_elses():

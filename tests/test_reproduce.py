@@ -10,7 +10,9 @@ import pytest
 from test_plots import without_matplotlib
 from typer.testing import CliRunner
 
-from fastnet import cli, cli_reproduce, reproduce
+from fastnet import cli, reproduce
+from fastnet.cli import messages
+from fastnet.cli import reproduce as cli_reproduce
 from fastnet.exceptions import DivergenceError, DownloadError
 from fastnet.reproduce import EXPERIMENTS, Number, Result, spreads
 from fastnet.reproduce.experiment import claim
@@ -303,11 +305,11 @@ def test_without_matplotlib_numbers_are_still_printed(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (["moon"], cli.USAGE, ["NAME must be one of", "Did you mean 'moons'?"]),
-        (["--quick"], cli.USAGE, ["NAME is missing", "--list"]),
-        (["numbers", "--seeds", "0"], cli.USAGE, ["--seeds must be >= 1, got 0"]),
-        (["numbers", "--seed", "-1"], cli.USAGE, ["--seed must be >= 0, got -1"]),
-        (["mnist-10", "--data-dir", "TMP"], cli.DATA, ["MNIST files are missing"]),
+        (["moon"], messages.USAGE, ["NAME must be one of", "Did you mean 'moons'?"]),
+        (["--quick"], messages.USAGE, ["NAME is missing", "--list"]),
+        (["numbers", "--seeds", "0"], messages.USAGE, ["--seeds must be >= 1, got 0"]),
+        (["numbers", "--seed", "-1"], messages.USAGE, ["--seed must be >= 0, got -1"]),
+        (["mnist-10", "--data-dir", "TMP"], messages.DATA, ["MNIST files are missing"]),
     ],
 )
 def test_refusals_are_one_message(args, code, words, tmp_path):
@@ -324,7 +326,7 @@ def test_of_all_those_without_data_are_left_out_and_named(monkeypatch, tmp_path)
     monkeypatch.setattr(cli_reproduce, "_experiments", lambda *_: [EXPERIMENTS["faces"], EXPERIMENTS["numbers"]])
     olivetti(monkeypatch, OSError("no network"))
     result = invoke("all", "--quick", "--no-figures")
-    assert result.exit_code == cli.DATA
+    assert result.exit_code == messages.DATA
     assert "downloading" not in result.stdout
     assert "softmax(20, 21)" in result.stdout
     assert "faces: the Olivetti faces" in result.stderr
@@ -342,7 +344,7 @@ def test_a_training_that_diverges_has_its_own_exit_code(monkeypatch):
 
     monkeypatch.setitem(EXPERIMENTS, "losses", reproduce.Experiment("losses", "t", "s", diverges))
     result = invoke("losses", "numbers", "--no-figures")
-    assert result.exit_code == cli.DIVERGED
+    assert result.exit_code == messages.DIVERGED
     assert "error: losses: training diverged: loss became nan" in result.stderr
 
 
@@ -353,14 +355,14 @@ def test_ctrl_c_ends_with_a_count(monkeypatch):
 
     monkeypatch.setitem(EXPERIMENTS, "losses", reproduce.Experiment("losses", "t", "s", interrupted))
     result = invoke("numbers", "losses", "--no-figures")
-    assert result.exit_code == cli.INTERRUPTED
+    assert result.exit_code == messages.INTERRUPTED
     assert "interrupted: 1 of 2 experiments are done" in result.stderr
 
 
 def test_a_file_in_the_place_of_the_folder_is_a_usage_error(tmp_path, drawable):
     (tmp_path / "file").write_text("")
     result = invoke("softmax-surface", "--out", str(tmp_path / "file"))
-    assert result.exit_code == cli.USAGE
+    assert result.exit_code == messages.USAGE
     assert "--out" in result.stderr
 
 

@@ -1,11 +1,10 @@
 """The command ``fastnet bench``: flags into rows and contenders, measurements into tables.
 
-Like ``cli.py`` it imports nothing heavy before it runs.
+It imports nothing heavy before it runs.
 """
 
 import datetime
 import os
-import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .messages import DATA, INTERRUPTED, USAGE, fail
+from .parsing import integers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._bench.rows import Row
+    from .._bench.rows import Row
 
 RIVALS = ("jax", "torch", "sklearn", "numpy", "article")
 _NO_TERMINAL_COLUMNS = 100
@@ -62,26 +62,20 @@ def bench(
 
 
 def _rows(net: str | None, batch: str | None) -> "tuple[Row, ...]":
-    from ._bench.rows import ROWS, custom_rows
+    from .._bench.rows import ROWS, custom_rows
 
     if net is None:
         if batch is not None:
             raise ValueError("--batch needs --net: the standard rows have batch sizes of their own")
         return ROWS
-    sizes, batches = _integers("--net", net, "-", "784-300-10"), _integers("--batch", batch or "32,128", ",", "32,128")
+    sizes, batches = integers("--net", net, "-", "784-300-10"), integers("--batch", batch or "32,128", ",", "32,128")
     if len(sizes) < 2:
         raise ValueError(f"--net must have at least inputs and outputs, such as 784-300-10, got {net!r}")
     return custom_rows(sizes, batches)
 
 
-def _integers(flag: str, text: str, separator: str, example: str) -> list[int]:
-    if not re.fullmatch(rf"0*[1-9][0-9]*({separator}0*[1-9][0-9]*)*", text, re.ASCII):
-        raise ValueError(f"{flag} must be numbers of 1 or more such as {example}, got {text!r}")
-    return [int(number) for number in text.split(separator)]
-
-
 def _rivals(compare: str | None) -> list[str]:
-    from .checks import check_choice
+    from ..checks import check_choice
 
     if compare is None:
         return list(RIVALS)
@@ -92,7 +86,7 @@ def _rivals(compare: str | None) -> list[str]:
 
 
 def _check_rounds(rounds: int) -> None:
-    from .checks import check_integer
+    from ..checks import check_integer
 
     check_integer("--rounds", rounds, low=1)
 
@@ -111,9 +105,9 @@ def _check_writable(file: Path | None) -> None:
 
 def _new_report(rows: "tuple[Row, ...]", names: list[str], rounds: int, data_dir: str | None) -> dict[str, Any]:
     """Look for the data, say what will be measured where, and return a report without results."""
-    from ._bench.machine import machine, versions
-    from ._bench.report import document, headline
-    from ._peers import PEERS
+    from .._bench.machine import machine, versions
+    from .._bench.report import document, headline
+    from .._peers import PEERS
 
     data = _find_data(rows, data_dir)
     libraries = dict.fromkeys(["fastnet-numba", "numpy", "numba", *(PEERS[name].library for name in names)])
@@ -125,7 +119,7 @@ def _new_report(rows: "tuple[Row, ...]", names: list[str], rounds: int, data_dir
 
 def _find_data(rows: "tuple[Row, ...]", data_dir: str | None) -> str:
     """Return what the images are."""
-    from .datasets import load_mnist
+    from ..datasets import load_mnist
 
     if not any(row.wants_mnist for row in rows):
         return "synthetic"
@@ -147,9 +141,9 @@ def _results(
 
     The article's loop knows batches of one only. Unless it is ``wanted`` by name, it is not even said to be left out.
     """
-    from ._bench.measure import measure
-    from ._bench.report import terminal_table
-    from ._bench.workers import Worker
+    from .._bench.measure import measure
+    from .._bench.report import terminal_table
+    from .._bench.workers import Worker
 
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(name, mnist, data_dir)) for name in ("fastnet", *rivals)]
@@ -166,7 +160,7 @@ def _finish(report: dict[str, Any], file: Path | None) -> None:
     """Print the overview, write the file, and fail if fastnet has no time at all."""
     import json
 
-    from ._bench.report import terminal_overview
+    from .._bench.report import terminal_overview
 
     overview = terminal_overview(report["rows"], _columns())
     if overview:

@@ -1,34 +1,20 @@
-"""The command ``fastnet``: turns flags into calls of the library, and its errors into one line and an exit code.
+"""The command ``fastnet train``: flags become settings, settings a trainer."""
 
-Nothing heavy is imported before a command needs it, so that help comes at once.
-"""
-
-import re
-import signal
 import sys
-import textwrap
-import threading
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from . import __version__
-from .callbacks import Callback, State
-from .cli_bench import bench
-from .cli_reproduce import reproduce
-from .cli_tools import info, warmup
-from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
+from ..callbacks import Callback, State
+from .interrupt import Interrupt
+from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail, flags_of, name_flag, plain_warnings, say, wrap
+from .parsing import components, layers, number_or_name
 
 if TYPE_CHECKING:
-    from .datasets import Dataset
-    from .trainer import Trainer
+    from ..datasets import Dataset
+    from ..trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -77,6 +63,10 @@ class Settings:
         return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten
 
 
+_FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
+FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "--pca"} | flags_of(_FLAGS)
+
+
 SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
 
 # Chosen by the accuracy on the validation data.
@@ -91,80 +81,17 @@ DEFAULTS = {
 PRESETS = {"article": Settings((10,), epochs=100, weight_decay=1e-3, schedule="halve")}
 
 
-# -- the command line ----------------------------------------------------------------------------------
-
-
-class _Commands(TyperGroup):
-    """Commands whose usage errors are one line, like all their errors."""
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Run a command line and exit."""
-        try:
-            code = super().main(*args, **{**options, "standalone_mode": False})
-        except typer.Abort:
-            code = INTERRUPTED
-        except Exception as error:
-            if not hasattr(error, "format_message"):  # that is what typer's usage errors have, and click's
-                raise
-            if type(error).__name__ == "NoArgsIsHelpError":
-                typer.echo(error.format_message())
-                code = 0
-            else:
-                typer.echo(f"error: {error.format_message()}", err=True)
-                code = USAGE
-        sys.exit(code)
-
-
-app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-
-def main() -> None:
-    """Run the command ``fastnet``."""
-    app(prog_name="fastnet")
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"fastnet {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _fastnet(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
-    ] = False,
-) -> None:
-    """Train small neural networks on a CPU, fast."""
-
-
 def _paragraph(name: str, settings: Settings) -> str:
     """Return settings as a paragraph of a help page that typer does not wrap again."""
-    return f"\b\n{name}:\n{_wrap(str(settings), 76, '  ', '  ')}"
+    return f"\b\n{name}:\n{wrap(str(settings), 76, '  ', '  ')}"
 
 
-def _wrap(flags: str, width: int, first: str = "", later: str = "  ") -> str:
-    """Break a line between flags, but not between a flag and its value."""
-    glued = re.sub(" (?!--)", "\xa0", flags)
-    return textwrap.fill(
-        glued, width, initial_indent=first, subsequent_indent=later, break_on_hyphens=False, break_long_words=False
-    ).replace("\xa0", " ")
-
-
-_EPILOG = "\n\n".join(
+EPILOG = "\n\n".join(
     [_paragraph(name, settings) for name, settings in DEFAULTS.items()]
     + [_paragraph(f"--preset {name}", settings) for name, settings in PRESETS.items()]
 )
 
 
-@app.command(no_args_is_help=True, epilog=_EPILOG)
 def train(
     data: Annotated[str, typer.Argument(metavar="DATA", help="digits, moons or mnist.")],
     hidden: Annotated[
@@ -257,7 +184,7 @@ def train(
         "min_proba": min_proba,
     }
     try:
-        with _plain_warnings():
+        with plain_warnings(FLAGS):
             _train(data, preset, flags, seed, threads, data_dir)
     except KeyboardInterrupt:
         if sys.stderr.isatty():
@@ -265,12 +192,6 @@ def train(
         fail("interrupted before training began", INTERRUPTED)
     except MemoryError as error:
         fail(f"not enough memory: {error}", 1)
-
-
-app.command()(bench)
-app.command()(warmup)
-app.command()(info)
-app.command(no_args_is_help=True)(reproduce)
 
 
 # -- the work ------------------------------------------------------------------------------------------
@@ -285,20 +206,20 @@ def _train(
         trainer = _trainer(data, settings, seed, threads)
         extra = _callbacks(settings)
     except (TypeError, ValueError) as error:
-        fail(_name_flag(str(error)), USAGE)
-    _say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
+        fail(name_flag(str(error), FLAGS), USAGE)
+    say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
     try:
         dataset = _load(data, data_dir)
     except (OSError, ValueError) as error:  # DownloadError and FormatError are among them
         fail(str(error), DATA)
 
-    from .exceptions import DivergenceError
-    from .progress import Display, show_seconds
+    from ..exceptions import DivergenceError
+    from ..progress import Display, show_seconds
 
     if isinstance(settings.pca, float):
-        trainer = _with_components(data, settings, seed, threads, dataset.X_train)
+        trainer = _withcomponents(data, settings, seed, threads, dataset.X_train)
     display = Display(varying_rate=settings.schedule != "constant")
-    trainer.callbacks = [display, *extra, _Interrupt()]
+    trainer.callbacks = [display, *extra, Interrupt()]
     code, reached, epochs = 0, "", f"{settings.epochs} epoch{'s' * (settings.epochs > 1)}"
     try:
         validation = dataset.X_val, dataset.y_val
@@ -329,16 +250,16 @@ def _accuracy(said: Any, y: Any) -> tuple[float, str]:
 
 
 def _callbacks(settings: Settings) -> list[Callback]:
-    from .callbacks import EarlyStopping
-    from .checks import check_number
+    from ..callbacks import EarlyStopping
+    from ..checks import check_number
 
     check_number("min_proba", settings.min_proba, high=1.0)
     return [] if settings.patience is None else [EarlyStopping(patience=settings.patience)]
 
 
-def _with_components(data: str, settings: Settings, seed: int, threads: int | None, X: Any) -> "Trainer":
+def _withcomponents(data: str, settings: Settings, seed: int, threads: int | None, X: Any) -> "Trainer":
     """Return a trainer whose network has as many inputs as principal components have a share of the variance."""
-    from .preprocessing import PCA
+    from ..preprocessing import PCA
 
     found = PCA(settings.pca, settings.whiten).fit(X, settings.scale)
     print(f"{found.n_components_} principal components", flush=True)
@@ -352,18 +273,18 @@ def _epochs_done(state: State) -> str:
 
 
 def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
-    from .checks import check_choice, check_integer
+    from ..checks import check_choice, check_integer
 
     base = DEFAULTS[check_choice("DATA", data, tuple(DEFAULTS))]
     if preset is not None:
         base = PRESETS[check_choice("preset", preset, tuple(PRESETS))]
     given = {name: value for name, value in flags.items() if value is not None}
     if "hidden" in given:
-        given["hidden"] = _layers(given["hidden"])
+        given["hidden"] = layers(given["hidden"])
     if "scale" in given:
-        given["scale"] = _number_or_name(given["scale"])
+        given["scale"] = number_or_name(given["scale"])
     if "pca" in given:
-        given["pca"] = _components(given["pca"])
+        given["pca"] = components(given["pca"])
     if "epochs" in given:
         check_integer("epochs", given["epochs"], low=1)
     if "optimizer" in given:
@@ -373,8 +294,8 @@ def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
 
 def _with_optimizer(base: Settings, optimizer: str) -> Settings:
     """Settings for another optimizer: a learning rate and a momentum were chosen for one only."""
-    from .checks import check_choice
-    from .optimizers import LEARNING_RATES, NAMES
+    from ..checks import check_choice
+    from ..optimizers import LEARNING_RATES, NAMES
 
     if check_choice("optimizer", optimizer, NAMES) == base.optimizer:
         return base
@@ -382,35 +303,11 @@ def _with_optimizer(base: Settings, optimizer: str) -> Settings:
     return replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False)
 
 
-def _layers(hidden: str) -> tuple[int, ...]:
-    """Sizes of the hidden layers: "300,100"; "" and "none" are no layer."""
-    if hidden.strip().lower() in ("", "none"):
-        return ()
-    if not re.fullmatch(r"\s*[0-9]+\s*(,\s*[0-9]+\s*)*", hidden, re.ASCII):
-        raise ValueError(f"hidden must be units such as 300 or 300,100, or none, got {hidden!r}")
-    return tuple(int(units) for units in hidden.split(","))
-
-
-def _number_or_name(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _components(text: str) -> int | float:
-    """Return a number of components, or a share of the variance."""
-    number = _number_or_name(text)
-    if isinstance(number, str):
-        raise ValueError(f"pca must be a number of components, or a share of the variance such as 0.95, got {text!r}")
-    return int(number) if number.is_integer() else number
-
-
 def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
-    from .checks import check_integer
-    from .network import Network
-    from .preprocessing import PCA
-    from .trainer import Trainer
+    from ..checks import check_integer
+    from ..network import Network
+    from ..preprocessing import PCA
+    from ..trainer import Trainer
 
     n_inputs, n_classes = SHAPES[data]
     pca = None if settings.pca is None else PCA(settings.pca, settings.whiten)
@@ -439,74 +336,8 @@ def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "
 
 
 def _load(data: str, data_dir: str | None) -> "Dataset":
-    from . import datasets
+    from .. import datasets
 
     if data == "mnist":
         return datasets.load_mnist(data_dir)
     return datasets.load_digits() if data == "digits" else datasets.load_moons()
-
-
-class _Interrupt(Callback):
-    """Take the first Ctrl-C at a minibatch boundary, never between the starts of two threads; the second at once."""
-
-    def __init__(self) -> None:
-        self._wanted = self._installed = False
-
-    def on_compiled(self, state: State) -> None:
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is somebody else's
-            self._installed = True
-            signal.signal(signal.SIGINT, self._note)
-
-    def _note(self, *_: Any) -> None:
-        self._wanted = True
-        self._restore()
-
-    def _restore(self) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def on_minibatches_end(self, state: State) -> None:
-        if self._wanted and state.minibatch < state.minibatches:  # a whole epoch may end as one
-            raise KeyboardInterrupt
-
-    def on_epoch_end(self, state: State) -> None:
-        if self._wanted:
-            raise KeyboardInterrupt
-
-    def on_fit_end(self, state: State) -> None:
-        self._restore()
-
-
-# -- messages ------------------------------------------------------------------------------------------
-
-
-_FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
-_ARGUMENTS = {"layer_sizes": "hidden", "n_threads": "threads", "n_components": "pca"} | {name: name for name in _FLAGS}
-
-
-def _name_flag(message: str) -> str:
-    """Return a message of the library with the flag for the argument's name that it begins with."""
-    name = re.match(r"([a-z_]+)(\[\d+\])?", message)
-    if name is None or name[1] not in _ARGUMENTS:
-        return message
-    return f"--{_ARGUMENTS[name[1]].replace('_', '-')}{message[name.end() :]}"
-
-
-def _say(text: str) -> None:
-    """Print a line of flags; on a terminal it is wrapped between them."""
-    if sys.stdout.isatty():
-        text = _wrap(text, get_terminal_size().columns)
-    print(text, flush=True)
-
-
-@contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Show warnings as one line on stderr, without the place in the code."""
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"warning: {_name_flag(str(message))}", file=sys.stderr, flush=True)
-
-    with warnings.catch_warnings():
-        warnings.showwarning = show
-        yield

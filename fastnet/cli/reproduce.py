@@ -1,6 +1,6 @@
 """The command ``fastnet reproduce``: experiments of the source articles by name.
 
-Like ``cli.py`` it imports nothing heavy before it runs.
+It imports nothing heavy before it runs.
 """
 
 import json
@@ -17,7 +17,7 @@ import typer
 from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
 
 if TYPE_CHECKING:
-    from .reproduce import Experiment, Result, Spread
+    from ..reproduce import Experiment, Result, Spread
 
 _NO_TERMINAL_COLUMNS = 120
 MISSED = 1  # exit code: a number is not what it should be
@@ -57,8 +57,8 @@ def reproduce(
 
 
 def _experiments(names: list[str] | None, show: bool) -> "list[Experiment]":
-    from .checks import check_choice
-    from .reproduce import EXPERIMENTS
+    from ..checks import check_choice
+    from ..reproduce import EXPERIMENTS
 
     if not names:
         if show:
@@ -70,14 +70,14 @@ def _experiments(names: list[str] | None, show: bool) -> "list[Experiment]":
 
 
 def _check(seed: int, seeds: int) -> None:
-    from .checks import check_integer
+    from ..checks import check_integer
 
     check_integer("--seed", seed, low=0)
     check_integer("--seeds", seeds, low=1)
 
 
 def _list(json_output: bool) -> None:
-    from .reproduce import EXPERIMENTS
+    from ..reproduce import EXPERIMENTS
 
     if json_output:
         fields = ("name", "title", "source", "data", "shows")
@@ -99,8 +99,8 @@ class _Run:
 
     def experiment(self, found: "Experiment", several: bool) -> None:
         """Run one, and show it. Of several, those whose data are not to be had are left out."""
-        from .exceptions import DivergenceError, FormatError
-        from .reproduce import run, spreads
+        from ..exceptions import DivergenceError, FormatError
+        from ..reproduce import run, spreads
 
         started = time.perf_counter()
         try:

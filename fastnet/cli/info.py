@@ -1,56 +1,17 @@
-"""The commands ``fastnet warmup`` and ``fastnet info``. Like ``cli.py`` it imports nothing heavy before it runs."""
+"""The command ``fastnet info``. It imports nothing heavy before it runs."""
 
 import json
-import re
-import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from .cli_bench import _integers
-from .messages import INTERRUPTED, USAGE, fail
+from .messages import USAGE, fail, flags_of, name_flag
+from .parsing import integers
 
 _COLUMNS, _LABEL = 80, 22
-_DTYPES = ("float32", "float64")
-
-
-def warmup(
-    dtype: Annotated[str, typer.Option(metavar="NAME,NAME", help="float32, float64, or both.")] = "float32",
-) -> None:
-    """Compile what training and predicting need, now instead of at the first training.
-
-    What is compiled is kept in the cache folder; what is there already is only loaded.
-    """
-    try:
-        names = _names("--dtype", dtype, _DTYPES)
-        seconds = sum(_warm(name) for name in names)
-    except ValueError as error:
-        fail(str(error), USAGE)
-    except KeyboardInterrupt:
-        fail("interrupted: what was compiled so far is kept", INTERRUPTED)
-    from ._jit import cache_folder
-
-    folder = cache_folder()
-    kept = f"kept in {folder}" if folder else "not kept, as there is no cache folder"
-    print(f"{', '.join(names)}: ready after {seconds:.1f} s, {kept}", flush=True)
-
-
-def _warm(name: str) -> float:
-    print(f"compiling, once: {name} …", file=sys.stderr, flush=True)
-    from ._warmup import warmup
-
-    return warmup(name)
-
-
-def _names(flag: str, text: str, choices: tuple[str, ...]) -> list[str]:
-    from .checks import check_choice
-
-    return list(dict.fromkeys(check_choice(flag, name.strip(), choices) for name in text.split(",")))
-
-
-# -- info ----------------------------------------------------------------------------------------------
+_FLAGS = flags_of(("density", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
 
 
 def info(
@@ -66,19 +27,14 @@ def info(
 
     Without --net the flags of a network are not used. Nothing is trained, compiled or downloaded.
     """
-    from ._info import info
+    from .._info import info
 
     try:
-        sizes = None if net is None else _integers("--net", net, "-", "784-300-10")
+        sizes = None if net is None else integers("--net", net, "-", "784-300-10")
         found = info(sizes, batch_size=batch, density=density, dtype=dtype, optimizer=optimizer, momentum=momentum)
     except (TypeError, ValueError) as error:
-        fail(_name_flag(str(error)), USAGE)
+        fail(name_flag(str(error), _FLAGS), USAGE)
     print(json.dumps(found, indent=1) if as_json else "\n".join(_table(found)), flush=True)
-
-
-def _name_flag(message: str) -> str:
-    flags = {"layer_sizes": "--net", "batch_size": "--batch"}
-    return re.sub(r"^[a-z_]+", lambda name: flags.get(name[0], f"--{name[0]}"), message)
 
 
 def _table(found: dict[str, Any]) -> Iterator[str]:

@@ -1,0 +1,72 @@
+"""The command ``fastnet``: turns flags into calls of the library, and its errors into one line and an exit code.
+
+One file a verb. Nothing heavy is imported before a command needs it, so that help comes at once.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from . import bench, info, reproduce, train, warmup
+from .messages import INTERRUPTED, USAGE
+
+
+class _Commands(TyperGroup):
+    """Commands whose usage errors are one line, like all their errors."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command line and exit."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except typer.Abort:
+            code = INTERRUPTED
+        except Exception as error:
+            if not hasattr(error, "format_message"):  # that is what typer's usage errors have, and click's
+                raise
+            if type(error).__name__ == "NoArgsIsHelpError":
+                typer.echo(error.format_message())
+                code = 0
+            else:
+                typer.echo(f"error: {error.format_message()}", err=True)
+                code = USAGE
+        sys.exit(code)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command ``fastnet``."""
+    app(prog_name="fastnet")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fastnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fastnet(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Train small neural networks on a CPU, fast."""
+
+
+app.command(no_args_is_help=True, epilog=train.EPILOG)(train.train)
+app.command()(bench.bench)
+app.command(no_args_is_help=True)(reproduce.reproduce)
+app.command()(info.info)
+app.command()(warmup.warmup)
