@@ -19,7 +19,6 @@ ORDER = [
         "views",
         "exceptions",
         "checks",
-        "history",
         "messages",
         "initialisation",
         "_parallel",
@@ -27,6 +26,11 @@ ORDER = [
         "files",
     },
     {"simd", "schedules", "idx", "raw_cache", "preprocessing", "callbacks"},
+    {"plots.figures"},
+    {"plots.boundaries", "plots.curves", "plots.pictures"},
+    {"plots.charts", "plots.recorder"},
+    {"plots"},
+    {"history"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
     | {"kernels.dropout", "kernels.clipping"},
@@ -59,7 +63,7 @@ ORDER = [
     {"estimators.regressor"},
     {"estimators", "trainer"},
     {"scratch"},
-    {"_warmup", "plots"},
+    {"_warmup"},
     {"reproduce.experiment"},
     {"reproduce.training"},
     {

@@ -12,6 +12,7 @@ MODULES = [
     "fastnet.trainer",
     "fastnet.schedules",
     "fastnet.callbacks",
+    "fastnet.plots.recorder",
     "fastnet.preprocessing",
     "fastnet._warmup",
     "fastnet._info",
