@@ -12,6 +12,8 @@ MODULES = [
     "fastnet.trainer",
     "fastnet.schedules",
     "fastnet.callbacks",
+    "fastnet.history",
+    "fastnet.loggers",
     "fastnet.plots.recorder",
     "fastnet.preprocessing",
     "fastnet._warmup",

@@ -128,7 +128,7 @@ def _picture(figure: Any, form: str) -> bytes:
 def _gif(frames: Iterable[Any]) -> bytes:
     from PIL import Image
 
-    images = [Image.fromarray(_pixels(frame)).quantize(64) for frame in frames]
+    images = [Image.fromarray(_pixels(frame)).quantize(128) for frame in frames]
     if not images:
         raise ValueError("an animation needs at least one frame, got none")
     times = [_MILLISECONDS] * (len(images) - 1) + [10 * _MILLISECONDS]
