@@ -22,6 +22,7 @@ _MODULES = (
     "exceptions",
     "functional",
     "history",
+    "loggers",
     "network",
     "plots",
     "preprocessing",
@@ -37,6 +38,10 @@ _HOMES = {
     "History": "history",
     "Callback": "callbacks",
     "EarlyStopping": "callbacks",
+    "LearningRateScheduler": "callbacks",
+    "CSVLogger": "loggers",
+    "JSONLogger": "loggers",
+    "Evaluation": "evaluation",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -48,12 +53,16 @@ _HOMES = {
 
 __all__ = [
     "PCA",
+    "CSVLogger",
     "Callback",
     "DivergenceError",
     "DownloadError",
     "EarlyStopping",
+    "Evaluation",
     "FormatError",
     "History",
+    "JSONLogger",
+    "LearningRateScheduler",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
@@ -66,6 +75,7 @@ __all__ = [
     "functional",
     "history",
     "info",
+    "loggers",
     "network",
     "plots",
     "preprocessing",
@@ -84,6 +94,7 @@ if TYPE_CHECKING:
         exceptions,
         functional,
         history,
+        loggers,
         network,
         plots,
         preprocessing,
@@ -94,10 +105,12 @@ if TYPE_CHECKING:
     )
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback, EarlyStopping
+    from .callbacks import Callback, EarlyStopping, LearningRateScheduler
     from .estimators import MLPClassifier, MLPRegressor
+    from .evaluation import Evaluation
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
+    from .loggers import CSVLogger, JSONLogger
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import checks, hidden, plan
 from ._parallel import available_cpus, crew
-from .callbacks import State, as_callbacks
+from .callbacks import State, as_callbacks, end_fit
 from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
@@ -328,6 +328,7 @@ class Trainer:
     def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
         n_threads = self._threads(batch_size)
         state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
+        state._rate = self._first_rate
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
         try:
             self._notify("on_fit_begin", state)
@@ -347,8 +348,10 @@ class Trainer:
                 self._notify("on_compiled", state)
                 while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
                     pass
-        finally:
-            self._notify("on_fit_end", state)
+        except BaseException as error:
+            end_fit(self.callbacks, state, error)
+            raise
+        end_fit(self.callbacks, state, None)
         arrays = {name: np.array(values) for name, values in metrics.items()}
         return History(
             **arrays,
@@ -361,8 +364,7 @@ class Trainer:
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
         before = metrics["loss"], metrics["val_loss"]
-        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
-        state.learning_rate, state.minibatch = rate, 0
+        rate = state._begin_epoch(learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before))
         started = time.perf_counter()
         order = _shuffled(self._rng, run.n_samples)
         optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
