@@ -22,6 +22,7 @@ _MODULES = (
     "exceptions",
     "functional",
     "history",
+    "inference",
     "network",
     "plots",
     "preprocessing",
@@ -43,6 +44,7 @@ _HOMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "info": "_info",
+    "load": "models",
     "warmup": "_warmup",
 }
 
@@ -65,7 +67,9 @@ __all__ = [
     "exceptions",
     "functional",
     "history",
+    "inference",
     "info",
+    "load",
     "network",
     "plots",
     "preprocessing",
@@ -84,6 +88,7 @@ if TYPE_CHECKING:
         exceptions,
         functional,
         history,
+        inference,
         network,
         plots,
         preprocessing,
@@ -98,6 +103,7 @@ if TYPE_CHECKING:
     from .estimators import MLPClassifier, MLPRegressor
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
+    from .models import load
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
