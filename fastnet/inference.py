@@ -48,6 +48,7 @@ class NumpyNetwork:
         self.preprocessing: Preprocessing | None = parts.preprocessing
         self.classes, self.feature_names = parts.classes, parts.feature_names
         self.layer_sizes, self.n_features = parts.layer_sizes, parts.n_features
+        self._kind_warned = False
 
     def __repr__(self) -> str:
         sizes, names = "-".join(map(str, self.layer_sizes)), "/".join(dict.fromkeys(self.activations))
@@ -74,7 +75,7 @@ class NumpyNetwork:
         """
         X = checks.check_matrix("X", X, n_columns=self.n_features, empty=True)
         checks.check_finite("X", X, self.dtype)
-        self._warn_of_kind(kind_of_data(X))
+        self._warn_of_kind(X)
         logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(X), _ROWS):
@@ -84,11 +85,13 @@ class NumpyNetwork:
             raise DivergenceError(f"the network's output for sample {row} is not finite: its weights are too large")
         return logits
 
-    def _warn_of_kind(self, kind: str) -> None:
-        if self.preprocessing is not None and self.preprocessing.kind != kind:
-            unit = "not scaled" if self.preprocessing.kind == "float" else "taken as already scaled"
+    def _warn_of_kind(self, X: np.ndarray) -> None:
+        trained = self.preprocessing.kind if self.preprocessing else kind_of_data(X)
+        if trained != kind_of_data(X) and not self._kind_warned:
+            self._kind_warned = True
+            unit = "not scaled" if trained == "float" else "taken as already scaled"
             warnings.warn(
-                f"X is {kind} data, but the network was trained on {self.preprocessing.kind} data: it is {unit}",
+                f"X has dtype {X.dtype}, but the network was trained on {trained} data: it is {unit}",
                 UserWarning,
                 stacklevel=3,
             )
