@@ -23,6 +23,7 @@ _MODULES = (
     "functional",
     "history",
     "loggers",
+    "inference",
     "network",
     "plots",
     "preprocessing",
@@ -48,6 +49,7 @@ _HOMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "info": "_info",
+    "load": "models",
     "warmup": "_warmup",
 }
 
@@ -74,8 +76,10 @@ __all__ = [
     "exceptions",
     "functional",
     "history",
+    "inference",
     "info",
     "loggers",
+    "load",
     "network",
     "plots",
     "preprocessing",
@@ -95,6 +99,7 @@ if TYPE_CHECKING:
         functional,
         history,
         loggers,
+        inference,
         network,
         plots,
         preprocessing,
@@ -111,6 +116,7 @@ if TYPE_CHECKING:
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
     from .loggers import CSVLogger, JSONLogger
+    from .models import load
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer

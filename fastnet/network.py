@@ -12,6 +12,7 @@ from . import checks, decisions, functional, hidden, layers, losses, passes
 from ._parallel import available_cpus, crew
 from .evaluation import Evaluation
 from .exceptions import DivergenceError
+from .exchange import Exchange
 from .gradients import Gradients, loss_and_gradients
 from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import gather, more_activations
@@ -46,7 +47,7 @@ class _Views(list[np.ndarray]):
         view[...] = array
 
 
-class Network:
+class Network(Exchange):
     """A multilayer perceptron.
 
     Parameters
@@ -189,6 +190,7 @@ class Network:
                 shape = f"({value.n_features}, {self.layer_sizes[0]})" if what == "components" else self.layer_sizes[:1]
                 found = np.shape(getattr(value, what))
                 raise ValueError(f"preprocessing.{what} must have shape {shape}, got {found}")
+            self._check_names_fit(value)
             value = value.astype(self.dtype)
         self._preprocessing, self._projection = value, _projection(value)
 
@@ -333,7 +335,7 @@ class Network:
         (array([0, 0]), array([ 0, -1]))
         """
         rule = decisions.Rule.checked(min_proba, rejected, threshold, self.output, self.layer_sizes[-1])
-        return decisions.decide(self.decision_function(X), self.output, rule)
+        return decisions.decide(self.decision_function(X), self.output, rule, functional.softmax)
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy, or the coefficient of determination R² for plain outputs.
