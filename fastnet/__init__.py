@@ -29,6 +29,7 @@ _MODULES = (
     "schedules",
     "scratch",
     "trainer",
+    "tuning",
 )
 _HOMES = {
     "Network": "network",
@@ -42,7 +43,9 @@ _HOMES = {
     "FormatError": "exceptions",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TuningResult": "tuning",
     "info": "_info",
+    "tune": "tuning",
     "warmup": "_warmup",
 }
 
@@ -58,6 +61,7 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "Trainer",
+    "TuningResult",
     "__version__",
     "callbacks",
     "datasets",
@@ -73,6 +77,8 @@ __all__ = [
     "schedules",
     "scratch",
     "trainer",
+    "tune",
+    "tuning",
     "warmup",
 ]
 
@@ -91,6 +97,7 @@ if TYPE_CHECKING:
         schedules,
         scratch,
         trainer,
+        tuning,
     )
     from ._info import info
     from ._warmup import warmup
@@ -101,6 +108,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
+    from .tuning import TuningResult, tune
 
 
 def __getattr__(name: str) -> Any:
