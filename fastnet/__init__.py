@@ -31,6 +31,7 @@ _MODULES = (
     "schedules",
     "scratch",
     "trainer",
+    "tuning",
 )
 _HOMES = {
     "Network": "network",
@@ -48,8 +49,10 @@ _HOMES = {
     "FormatError": "exceptions",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TuningResult": "tuning",
     "info": "_info",
     "load": "models",
+    "tune": "tuning",
     "warmup": "_warmup",
 }
 
@@ -69,6 +72,7 @@ __all__ = [
     "MLPRegressor",
     "Network",
     "Trainer",
+    "TuningResult",
     "__version__",
     "callbacks",
     "datasets",
@@ -87,6 +91,8 @@ __all__ = [
     "schedules",
     "scratch",
     "trainer",
+    "tune",
+    "tuning",
     "warmup",
 ]
 
@@ -107,6 +113,7 @@ if TYPE_CHECKING:
         schedules,
         scratch,
         trainer,
+        tuning,
     )
     from ._info import info
     from ._warmup import warmup
@@ -120,6 +127,7 @@ if TYPE_CHECKING:
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
+    from .tuning import TuningResult, tune
 
 
 def __getattr__(name: str) -> Any:

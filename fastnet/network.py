@@ -252,9 +252,9 @@ class Network(Exchange):
         self._warn_of_kind(X)
         return self._logits(X)
 
-    def _logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits of a checked matrix, which must be finite."""
-        logits = self._outputs(X, available_cpus())
+    def _logits(self, X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        """Logits of a checked matrix, which must be finite; on ``n_threads`` at most."""
+        logits = self._outputs(X, min(n_threads or available_cpus(), available_cpus()))
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(

@@ -338,7 +338,7 @@ class Trainer:
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(self.dropout, len(self.network.activations))
-                run = Run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
+                run = self._new_run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 run.compile(self._epoch_optimizer(run, self._first_rate))
@@ -360,6 +360,9 @@ class Trainer:
             n_threads=n_threads,
             first_layer="sparse" if run.sparse else "dense",
         )
+
+    def _new_run(self, *args: Any) -> Run:
+        return Run(*args)
 
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
@@ -414,7 +417,7 @@ class Trainer:
         return int(self._rng.integers(1 << 62)) if run.drops else 0
 
     def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
-        logits = self.network._logits(X)
+        logits = self.network._logits(X, self.n_threads)
         return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
 
     def _notify(self, event: str, state: State) -> None:
