@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
+    "checkpoints",
     "datasets",
     "estimators",
     "exceptions",
@@ -37,6 +38,7 @@ _HOMES = {
     "History": "history",
     "Callback": "callbacks",
     "EarlyStopping": "callbacks",
+    "CheckpointError": "exceptions",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -49,6 +51,7 @@ _HOMES = {
 __all__ = [
     "PCA",
     "Callback",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EarlyStopping",
@@ -60,6 +63,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "callbacks",
+    "checkpoints",
     "datasets",
     "estimators",
     "exceptions",
@@ -79,6 +83,7 @@ __all__ = [
 if TYPE_CHECKING:
     from . import (
         callbacks,
+        checkpoints,
         datasets,
         estimators,
         exceptions,
@@ -96,7 +101,7 @@ if TYPE_CHECKING:
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping
     from .estimators import MLPClassifier, MLPRegressor
-    from .exceptions import DivergenceError, DownloadError, FormatError
+    from .exceptions import CheckpointError, DivergenceError, DownloadError, FormatError
     from .history import History
     from .network import Network
     from .preprocessing import PCA

@@ -23,7 +23,7 @@ class State:
         Its weights are those of the last whole epoch. What is written to `state.network.parameters` during a
         fit is lost at the end of the next epoch: compiled code trains a copy of its own.
     epoch, epochs : int
-        Epochs finished, and how many there will be.
+        Epochs finished, and how many there will be. When a training is resumed, `epoch` is above 0 from the beginning.
     minibatch, minibatches : int
         Minibatches of this epoch finished, and how many it has.
     learning_rate : float
@@ -61,6 +61,16 @@ class Callback:
 
     def on_fit_end(self, state: State) -> None:
         """After the last epoch, and when an error or Ctrl-C ends the training."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, strings, lists, dicts and arrays, under names.
+
+        Arrays must not be changed afterwards.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what ``state_dict`` gave, when a training is resumed; follows ``on_fit_begin``."""
 
 
 class EarlyStopping(Callback):
@@ -119,7 +129,10 @@ class EarlyStopping(Callback):
         self._parameters: Any = None
 
     def __repr__(self) -> str:
-        return f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta})"
+        return (
+            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
+            f"restore_best={self.restore_best})"
+        )
 
     def on_fit_begin(self, state: State) -> None:
         """Forget what an earlier fit has left."""
@@ -144,6 +157,14 @@ class EarlyStopping(Callback):
         if self._parameters is not None:
             state.network.parameters = self._parameters
             self._parameters = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its epoch and its weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "parameters": self._parameters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best, self.best_epoch, self._parameters = state["best"], state["best_epoch"], state["parameters"]
 
 
 class _Function(Callback):
