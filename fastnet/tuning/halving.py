@@ -21,6 +21,7 @@ from .trial import MEASURED, Trial
 
 _WORST = -sys.float_info.max  # infinities and NaN would make scikit-learn warn
 
+
 @dataclass
 class TuningState:
     """Where a search stands; the same object throughout.
@@ -51,7 +52,7 @@ class TuningState:
     epochs_done: int = 0
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):
     """Ends the training of a trial when the search is over."""
 
 
