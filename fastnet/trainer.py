@@ -3,12 +3,12 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
-from . import checks, hidden, plan
+from . import checks, hidden, plan, stream
 from ._parallel import available_cpus, crew
 from .callbacks import State, as_callbacks
 from .history import METRICS, History
@@ -17,10 +17,12 @@ from .kernels.sgd import Sgd
 from .losses import AnyTargets, check_loss, first_sample, mean_loss
 from .network import Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
-from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
+from .preprocessing import PCA, Pieces, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
 from .run import Run, warm_up
 from .schedules import Schedule, check_schedule, learning_rate
+from .sparse_data import is_sparse
+from .stream import Chunk
 from .weighting import ClassWeight, sample_weights
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
@@ -43,6 +45,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "callbacks": as_callbacks,
 }
 
+
+Chunks = Callable[[Run], Iterable[Chunk]]  # those of an epoch
 
 # Above so many samples the order is shuffled in 4 bytes a sample, which takes 1.5 times as long as in 8.
 _MANY_SAMPLES = 1_000_000
@@ -210,10 +214,11 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
             uint8, float32 or float64 in any memory layout, also read-only or mapped from a file: rows are gathered
             from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
-            these entries. Must not change during the fit.
+            these entries. So are sparse matrices with at most 65,536 columns, however many entries they have; of others
+            some minibatches at a time are written out as dense rows. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
@@ -241,27 +246,83 @@ class Trainer:
             If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
-        before = self.network.preprocessing
-        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or before is None
+        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or self.network.preprocessing is None
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
-        targets = targets._replace(weights=weights)
+        chunk = X, targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
-        batch_size = self._batch_size(len(X))
-        self._check_together()
-        learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        if first:
-            self.network.preprocessing = self._preprocessing(X)
-        self._trained = False
-        try:
-            for samples in (X, *(validation or ())[:1]):
-                self.network._warn_of_kind(samples)
-            return self._fit(X, targets, epochs, batch_size, validation)
-        except BaseException:
-            if not self._trained:
-                self.network.preprocessing = before
-            raise
+        batch_size = self._batch_size(X.shape[0])
+        n_batches = -(-X.shape[0] // batch_size)
+        pieces = [X] if first else None
+        return self._prepared(pieces, lambda run: [chunk], lambda: chunk, epochs, batch_size, n_batches, validation)
+
+    def fit_stream(
+        self,
+        chunks: Any,
+        *,
+        epochs: int = 1,
+        class_weight: Mapping[int, float] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        preprocessing_from: str = "first",
+        reset_preprocessing: bool = False,
+        prefetch: bool = False,
+    ) -> History:
+        """Train on data that come chunk by chunk, and need never be in memory as a whole.
+
+        Each chunk is shuffled and trained on in compiled calls, like a small data set; the last minibatch of a chunk
+        may be smaller. Chunks are taken in the order in which they come: they should be mixed.
+
+        Parameters
+        ----------
+        chunks : iterable of tuples (X, y) or (X, y, sample_weight), or a function that returns one
+            As for ``fit``; X may be sparse. It is gone through once an epoch: a list, an object with ``__iter__``, or a
+            function without arguments (a generator function, say) will do. An iterator serves one pass only.
+        epochs : int, default=1
+        class_weight : dict or None, default=None
+            As for ``fit``; "balanced" would need all labels beforehand.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            As for ``fit``: in memory, or mapped from a file.
+        preprocessing_from : {"first", "all"}, default="first"
+            Whether centring, scaling and principal components are found in the first chunk, or in all of them in one
+            more pass over the chunks (two for principal components). Without effect if the network has them already.
+        reset_preprocessing : bool, default=False
+            Find them anew.
+        prefetch : bool, default=False
+            Read the next chunk in a thread while this one is trained on. That saves time if reading takes some, and
+            memory holds two chunks then. The reader must not depend on the thread that it runs in (as connections of
+            sqlite3 do).
+
+        Returns
+        -------
+        History
+            ``seconds`` include the time of reading.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a chunk is not as described; the chunk is named. What was trained before it is kept.
+        DivergenceError
+            As ``fit``.
+
+        Notes
+        -----
+        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = fastnet.datasets.load_digits()
+        >>> def chunks():
+        ...     for start in range(0, len(data.X_train), 512):
+        ...         yield data.X_train[start : start + 512], data.y_train[start : start + 512]
+        >>> network = fastnet.Network([64, 32, 10], seed=0)
+        >>> history = fastnet.Trainer(network, learning_rate=0.2, seed=0).fit_stream(chunks, epochs=20)
+        >>> bool(network.score(data.X_test, data.y_test) > 0.9)
+        True
+        """
+        settings = (class_weight, validation_data, preprocessing_from, reset_preprocessing, prefetch)
+        return stream.fit(self, chunks, epochs, *settings)
 
     # -- checks and preparation ------------------------------------------------------------------------
 
@@ -277,20 +338,22 @@ class Trainer:
         """Columns that the rows must have: any number, if their principal components are still to be found."""
         if not first:
             return self.network.n_features
-        return self.network.layer_sizes[0] if self.pca is None else checks.check_matrix("X", X).shape[1]
+        if self.pca is None:
+            return self.network.layer_sizes[0]
+        return int((X if is_sparse(X) else checks.check_matrix("X", X)).shape[1])
 
-    def _check_data(self, name: str, X: Any, n_features: int) -> np.ndarray:
+    def _check_data(self, name: str, X: Any, n_features: int) -> Any:
         X = self.network._check_inputs(name, X, n_features)
-        if len(X) == 0:
+        if X.shape[0] == 0:
             raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
-        if len(X) >= 1 << 32:
-            raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
+        if X.shape[0] >= 1 << 32:
+            raise ValueError(f"{name} has {X.shape[0]} rows; at most {(1 << 32) - 1} can be shuffled")
         return X
 
-    def _check_targets(self, name: str, y: Any, X: np.ndarray) -> AnyTargets:
-        return self.network._check_targets(name, y, len(X), self.loss)
+    def _check_targets(self, name: str, y: Any, X: Any) -> AnyTargets:
+        return self.network._check_targets(name, y, X.shape[0], self.loss)
 
-    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[np.ndarray, AnyTargets] | None:
+    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[Any, AnyTargets] | None:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -301,11 +364,12 @@ class Trainer:
         X = self._check_data("validation_data[0]", validation_data[0], n_features)
         targets = self._check_targets("validation_data[1]", validation_data[1], X)
         weights = validation_data[2] if len(validation_data) == 3 else None
-        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, len(X)))
+        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, X.shape[0]))
 
-    def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        found = fitted(X, self.center, self.scale, as_pca(self.pca), self.network.layer_sizes[0], self.network.dtype)
-        checks.check_finite("mean of X", found.mean, self.network.dtype)
+    def _preprocessing(self, pieces: Pieces) -> Preprocessing:
+        n_inputs, dtype = self.network.layer_sizes[0], self.network.dtype
+        found = fitted(pieces, self.center, self.scale, as_pca(self.pca), n_inputs, dtype)
+        checks.check_finite("mean of X", found.mean, dtype)
         return found
 
     def _batch_size(self, n_samples: int) -> int:
@@ -325,9 +389,39 @@ class Trainer:
 
     # -- training --------------------------------------------------------------------------------------
 
-    def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
+    def _prepared(
+        self,
+        pieces: Pieces | None,
+        chunks: Chunks,
+        first: Callable[[], Chunk],
+        epochs: int,
+        batch_size: int,
+        n_batches: int,
+        validation: Any,
+    ) -> History:
+        """Fix the preprocessing from ``pieces``, if there are any, and train; who fails before changes nothing."""
+        self._check_together()
+        learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
+        before = self.network.preprocessing
+        if pieces is not None:
+            self.network.preprocessing = self._preprocessing(pieces)
+        self._trained = False
+        try:
+            for samples in (first()[0], *(validation or ())[:1]):
+                self.network._warn_of_kind(samples, stacklevel=4)
+            return self._fit(chunks, first(), epochs, batch_size, n_batches, validation)
+        except BaseException:
+            if not self._trained:
+                self.network.preprocessing = before
+            raise
+
+    def _fit(
+        self, chunks: Chunks, first: Chunk, epochs: int, batch_size: int, n_batches: int, validation: Any
+    ) -> History:
+        """Train on all chunks in each epoch, from ``first`` on; ``n_batches`` is 0 if nobody knows their number."""
+        X, targets = first
         n_threads = self._threads(batch_size)
-        state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
+        state = State(self.network, epochs, minibatches=n_batches)
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
         try:
             self._notify("on_fit_begin", state)
@@ -345,7 +439,8 @@ class Trainer:
                     self._validate(validation[0][:1], first_sample(validation[1]), score=False)
                 state.compile_seconds = compiling + time.perf_counter() - started
                 self._notify("on_compiled", state)
-                while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
+                del X, targets, first  # whoever reads chunk by chunk has room for one
+                while state.epoch < epochs and not self._epoch(run, chunks, state, metrics, validation):
                     pass
         finally:
             self._notify("on_fit_end", state)
@@ -358,16 +453,14 @@ class Trainer:
             first_layer="sparse" if run.sparse else "dense",
         )
 
-    def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
+    def _epoch(self, run: Run, chunks: Chunks, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
         before = metrics["loss"], metrics["val_loss"]
         rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
         state.learning_rate, state.minibatch = rate, 0
         started = time.perf_counter()
-        order = _shuffled(self._rng, run.n_samples)
-        optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
         try:
-            for done in run.minibatches(order, optimizer, state.epoch, key):
+            for done in self._minibatches(run, chunks(run), rate, state.epoch):
                 state.minibatch = done
                 self._notify("on_minibatches_end", state)
         except BaseException:
@@ -378,19 +471,31 @@ class Trainer:
                 self._memory.clear()
             raise
         run.publish()
-        self._trained = True
+        self._trained, state.minibatches = True, state.minibatch
         seconds = time.perf_counter() - started
-        loss, accuracy = run.epoch_means()
+        loss, accuracy, n_samples = run.epoch_means()
         started = time.perf_counter()
         val_loss, val_accuracy = self._validate(*validation) if validation is not None else (math.nan, math.nan)
         validation_seconds = time.perf_counter() - started
-        values = (loss, accuracy, val_loss, val_accuracy, rate, seconds, validation_seconds, run.n_samples / seconds)
+        values = (loss, accuracy, val_loss, val_accuracy, rate, seconds, validation_seconds, n_samples / seconds)
         state.metrics = dict(zip(METRICS, values, strict=True))
         for name, value in state.metrics.items():
             metrics[name].append(value)
         state.epoch += 1
         wishes = [callback.on_epoch_end(state) for callback in self.callbacks]
         return any(wishes)
+
+    def _minibatches(self, run: Run, chunks: Iterable[Chunk], rate: float, epoch: int) -> Iterator[int]:
+        """Train on all chunks; yields the number of minibatches done after each compiled call."""
+        before = done = 0
+        for X, targets in chunks:
+            run.load(X, targets)
+            del X, targets
+            order = _shuffled(self._rng, run.n_samples)
+            optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
+            for done in run.minibatches(order, optimizer, epoch, key):
+                yield before + done
+            before += done
 
     @property
     def _first_rate(self) -> float:
@@ -411,7 +516,7 @@ class Trainer:
         """Return what dropout drops in this epoch; nothing is drawn without."""
         return int(self._rng.integers(1 << 62)) if run.drops else 0
 
-    def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
+    def _validate(self, X: Any, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
         logits = self.network._logits(X)
         return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
 

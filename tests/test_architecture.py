@@ -26,7 +26,9 @@ ORDER = [
         "_cache_folder",
         "files",
     },
-    {"simd", "schedules", "idx", "raw_cache", "preprocessing", "callbacks"},
+    {"simd", "schedules", "idx", "raw_cache", "callbacks", "sparse_data"},
+    {"columns"},
+    {"preprocessing"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
     | {"kernels.dropout", "kernels.clipping"},
@@ -48,6 +50,7 @@ ORDER = [
     {"gradients"},
     {"network"},
     {"run"},
+    {"stream"},
     {"estimators.parameters", "estimators.initial", "estimators.losses", "estimators.validation"},
     {"estimators.callbacks"},
     {"estimators.engine"},
@@ -91,6 +94,8 @@ NO_NUMBA = (
     "plots",
     "raw_cache",
     "preprocessing",
+    "columns",
+    "sparse_data",
     "initialisation",
     "files",
 )
