@@ -43,6 +43,8 @@ _HOMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "info": "_info",
+    "load_data": "datasets",
+    "read_data": "datasets",
     "warmup": "_warmup",
 }
 
@@ -66,9 +68,11 @@ __all__ = [
     "functional",
     "history",
     "info",
+    "load_data",
     "network",
     "plots",
     "preprocessing",
+    "read_data",
     "reproduce",
     "schedules",
     "scratch",
@@ -95,6 +99,7 @@ if TYPE_CHECKING:
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping
+    from .datasets import load_data, read_data
     from .estimators import MLPClassifier, MLPRegressor
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
