@@ -7,6 +7,7 @@ csv, slowly, which finds the cell to name, or copes with what loadtxt doesn't kn
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -224,10 +225,11 @@ class _Reader:
 
 
 def _one_row_a_line(text: list[str], delimiter: str, n_columns: int) -> bool:
-    """Say whether each line is a row of n cells, as far as delimiters and quotes tell; quoted delimiters say no."""
+    """Say whether each line is a row of n cells, as far as delimiters and quotes tell; quotes within cells say no."""
     if any(line.count(delimiter) != n_columns - 1 for line in text):
         return False
-    return not any(line.count('"') % 2 for line in text)
+    inner_quote = re.compile(f'[^{re.escape(delimiter)}]"[^{re.escape(delimiter)}\n]')  # also a doubled one
+    return not any('"' in line and (line.count('"') % 2 or inner_quote.search(line)) for line in text)
 
 
 class _Growing:

@@ -27,8 +27,8 @@ def find_dialect(path: Path, file: TextIO, delimiter: str | None, header: bool |
     """Look at the first rows.
 
     The delimiter is the one that cuts the first 50 rows into the same number of cells, at least two; of several
-    the one that yields the most numbers. A first row without numbers is a header, and so is one whose numbers
-    only count the columns; otherwise a first row with text above a number is refused as ambiguous.
+    the one that yields the most numbers. A first row without numbers is a header, and so is one of text and of numbers
+    that only count columns; otherwise text above a number is refused as ambiguous, and so is 0, 1, 2, … alone.
 
     Parameters
     ----------
@@ -97,9 +97,13 @@ def _is_header(path: Path, first: list[str], second: list[str]) -> bool:
     numbers = [cell for cell in first if _is_number(cell)]
     if not numbers:
         return True
-    counted = [str(start + i) for start in (0, 1) for i in range(len(numbers))]
-    if numbers in (counted[: len(numbers)], counted[len(numbers) :]) and len(numbers) > 1:
+    counted = [[str(start + i) for i in range(len(numbers))] for start in (0, 1)]
+    if numbers in counted and 1 < len(numbers) < len(first):
         return True
+    if numbers == counted[0] and len(first) > 2:
+        raise FormatError(
+            f"{path}, line 1: found 0, 1, 2, …: do these count the columns? Say so with header=True or header=False"
+        )
     above = [
         cell
         for cell, below in islice(zip(first, second, strict=False), None)
