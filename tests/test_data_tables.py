@@ -301,7 +301,7 @@ def test_wrong_arguments_are_named(write, arguments, error, message):
 
 def test_what_is_not_utf8_is_named_by_line_and_byte(write):
     with pytest.raises(FormatError, match="line 3: found the byte 0xE4, expected UTF-8; save it as UTF-8"):
-        read_data(write("a,b\n1,2\n3,".encode() + "ä\n".encode("latin-1")))
+        read_data(write(b"a,b\n1,2\n3," + "ä\n".encode("latin-1")))
     with pytest.raises(FormatError, match="line 1: found the byte 0xFF, expected UTF-8; it begins as UTF-16 does"):
         read_data(write("a,b\n1,2\n".encode("utf-16")))
 

@@ -15,10 +15,20 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_moons
 
-import fastnet.datasets
 from fastnet import DownloadError, FormatError
-from fastnet.datasets import fetch, load_data, load_digits, load_fashion_mnist, load_mnist, load_moons, verify, where
+from fastnet.datasets import (
+    available,
+    fetch,
+    load_data,
+    load_digits,
+    load_fashion_mnist,
+    load_mnist,
+    load_moons,
+    verify,
+    where,
+)
 from fastnet.datasets import mnist as mnist_module
+from fastnet.datasets import olivetti as olivetti_module
 from fastnet.datasets.olivetti import OLIVETTI
 from fastnet.datasets.remote import CHECKOUT, RemoteFile
 
@@ -461,6 +471,93 @@ def test_download_shows_progress_on_a_terminal_only(serve, monkeypatch, capsys):
     assert all(f"{name}.gz" in captured.err for name in NAMES)
     assert re.search(r"(\d+)/\1 bytes", captured.err)
     assert captured.out == ""
+
+
+# Fashion-MNIST, the Olivetti faces, and what is known of all sets
+
+
+def test_fashion_mnist_has_a_folder_and_class_names_of_its_own(world, serve):
+    asked = serve(good)
+    data = load_fashion_mnist()
+    assert len(asked) == 4
+    assert (world / "checkout" / "data" / "fashion-mnist" / f"{NAMES[0]}.gz").is_file()
+    assert (data.name, data.classes[data.y_test].tolist()) == ("fashion-mnist", ["Dress", "Trouser", "Coat", "Trouser"])
+    assert load_data("fashion-mnist").y_train.tolist() == [3, 1, 4, 1, 5]
+    with pytest.raises(FileNotFoundError, match="MNIST files are missing"):
+        load_mnist(download=False)
+
+
+@pytest.fixture
+def faces(world, monkeypatch):
+    """20 images of 64 x 64 pixels that pass for the Olivetti faces; each is darker on its left."""
+    from scipy.io import savemat
+
+    images = np.arange(64, dtype=float) + 100 + np.arange(20)[:, None, None] + np.zeros((20, 64, 64))
+    (world / "mine" / "olivetti").mkdir(parents=True)
+    path = world / "mine" / "olivetti" / "olivettifaces.mat"
+    savemat(path, {"faces": images.transpose(0, 2, 1).reshape(20, -1).T})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    file = RemoteFile("olivettifaces.mat", digest, digest, packed=False)
+    monkeypatch.setattr(
+        olivetti_module, "OLIVETTI", OLIVETTI._replace(files=(file,), mirrors=("http://127.0.0.1:9/x",))
+    )
+    return path
+
+
+def test_olivetti_faces_are_ten_images_each_upright(faces):
+    data = load_data("olivetti", data_dir=faces.parent.parent)
+    assert (data.X_train.shape, data.X_train.dtype, data.image_shape) == ((14, 4096), np.uint8, (64, 64))
+    assert np.bincount(data.y_test).tolist() == [2, 2]
+    first = data.X_train[0].reshape(64, 64)
+    np.testing.assert_array_equal(first, np.tile(np.arange(64) + first[0, 0], (64, 1)))
+    assert verify("olivetti", faces.parent.parent)[0].ok
+    faces.write_bytes(faces.read_bytes() + b"x")
+    assert not verify("olivetti", faces.parent.parent)[0].ok
+    with pytest.raises(FormatError, match=r"olivettifaces\.mat: found SHA-256 .*, expected .*replace it"):
+        load_data("olivetti", data_dir=faces.parent.parent)
+    faces.unlink()
+    with pytest.raises(
+        DownloadError, match=r"(?s)Olivetti faces: no mirror serves olivettifaces.mat:.*:9/x: Conn"
+    ):
+        load_data("olivetti", data_dir=faces.parent.parent)
+
+
+def test_sets_are_fetched_found_and_verified(world, serve):
+    asked = serve(good)
+    assert where("mnist") is None
+    folder = fetch("mnist")
+    assert folder == where("mnist") == world / "checkout" / "data" / "mnist"
+    assert fetch("mnist") == folder
+    assert len(asked) == 4
+    checked = verify("mnist")
+    assert [file.path.name for file in checked] == [f"{name}.gz" for name in NAMES]
+    assert [file.sha256 for file in checked] == [file.sha256 for file in mnist_module.MNIST.files]
+    assert all(file.ok for file in checked)
+    (folder / f"{NAMES[0]}.gz").write_bytes(packed(b"another"))
+    (folder / f"{NAMES[1]}.gz").write_bytes(packed(b"cut")[:-3])
+    assert [file.ok for file in verify("mnist")] == [False, False, True, True]
+    with pytest.raises(FileNotFoundError, match="Fashion-MNIST files are missing"):
+        verify("fashion-mnist")
+
+
+def test_a_half_filled_folder_is_no_answer(world, monkeypatch):
+    place(world / "mine", names=NAMES[:2])
+    monkeypatch.setenv("FASTNET_DATA", str(world / "mine"))
+    for ask in (where, fetch, verify):
+        with pytest.raises(FileNotFoundError, match=f"lacks {NAMES[2]}, {NAMES[3]}"):
+            ask("mnist")
+
+
+@pytest.mark.parametrize("ask", [where, fetch, verify])
+def test_sets_without_files_and_unknown_ones(ask):
+    assert not ask("moons")
+    with pytest.raises(ValueError, match=r"name is 'fashion'; expected one of digits, .*Did you mean 'fashion-mnist'"):
+        ask("fashion")
+
+
+def test_every_name_can_be_asked_for():
+    for data in available():
+        assert data.megabytes or where(data.name) is not None or data.name == "moons"
 
 
 # Rules of the house

@@ -258,7 +258,7 @@ def _load_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
             return array
     except FormatError:
         raise
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, OSError) as error:
         raise FormatError(f"{path}: {member.filename} is not a whole array: {error}") from error
 
 

@@ -243,14 +243,14 @@ def _drawn(
 ) -> tuple[dict[str, tuple[Any, NDArray[Any]]], str]:
     """Return the three parts of X and y, and how they were drawn."""
     validation, test = shares
-    rows: tuple[Any, Any, Any]
+    rows: Any
     if isinstance(X, np.memmap) and X.nbytes > _LARGE:
         rows, how = contiguous(len(y), validation, test), "contiguous"
     elif classes is None:
         rows, how = at_random(len(y), validation, test, seed), "random"
     else:
         rows, how = stratified(y, validation, test, seed), "stratified"
-        parts = {part: (X[index], y[index]) for part, index in zip(PARTS, rows, strict=True)}
+    parts = {part: (X[index], y[index]) for part, index in zip(PARTS, rows, strict=True)}
     expected = 1 + sum(share > 0 for share in shares)
     if sum(len(part) > 0 for _, part in parts.values()) < expected or not len(parts["train"][1]):
         raise FormatError(f"{source}: found {len(y)} rows, too few to train, validate and test with them")

@@ -216,8 +216,10 @@ def _first_bytes(file: Path) -> bytes:
 
 def _not_there(file: Path) -> str:
     names = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
-    near = get_close_matches(file.name, names, 1)
-    hint = f" Did you mean {str(file.parent / near[0])!r}?" if near else did_you_mean(str(file), catalogue.NAMES)
+    near = get_close_matches(file.name, [name for name in names if not name.startswith(".")], 1)
+    hint = did_you_mean(str(file), catalogue.NAMES) if not file.suffix else ""
+    if not hint and near:
+        hint = f" Did you mean {str(file.parent / near[0])!r}?"
     return (
         f"source is {str(file)!r}; there is no such file or folder, and no data set of that name "
         f"({', '.join(catalogue.NAMES)}).{hint}"
