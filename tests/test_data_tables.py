@@ -414,7 +414,7 @@ def test_dictionaries_of_text_are_labels(tmp_path):
         ({"a": [1.0, 2.0, None]}, None, r"row 2, column 'a': found a missing value \(null\), expected a number"),
         ({"a": [1.0, 2.0, float("nan")]}, None, r"row 2, column 'a': found a missing value \(NaN\)"),
         ({"a": [1.0, 2.0, 1e39]}, None, r"row 2, column 'a': found infinity"),
-        ({"a": [1.0], "k": ["x"]}, None, r"column 'k': found the type string.*drop=\['k'\]"),
+        ({"a": [1.0], "k": ["x"], "l": ["y"]}, None, r"column 'k': found the type string.*drop=\['k', 'l'\]"),
         (
             {"a": [1, 2, 3], "k": ["x", None, "y"]},
             "k",
@@ -443,8 +443,18 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
         read_data(path)
 
 
-def test_load_data_asks_for_a_target_and_lists_the_columns(write):
+def test_load_data_asks_for_a_target_before_anything_else(write):
+    with pytest.raises(ValueError, match=r"target is None; expected the column of .*, one of length, width, kind\.$"):
+        load_data(write(FLOWERS))
+    with pytest.raises(ValueError, match=r"one of a, Label\. Did you mean 'Label'"):
+        load_data(write("a,Label\n1,2\n"))
     with pytest.raises(
-        ValueError, match=r"target is None; no labels .*: expected the column .* columns length, width\.$"
+        ValueError, match=r"expected the index of the column to predict: .* has 2 columns, counted from 0"
     ):
-        load_data(write("length,width\n1,2\n"))
+        load_data(write("1,2\n"))
+
+
+def test_all_columns_of_text_are_named_at_once(write):
+    text = 'id,name,sex,age,alive\n1,"Braund, Owen",male,,yes\n'
+    with pytest.raises(FormatError, match=r"column 'name': found 'Braund, Owen'.*drop=\['name', 'sex', 'alive'\], or"):
+        read_data(write(text))

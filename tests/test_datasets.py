@@ -516,9 +516,7 @@ def test_olivetti_faces_are_ten_images_each_upright(faces):
     with pytest.raises(FormatError, match=r"olivettifaces\.mat: found SHA-256 .*, expected .*replace it"):
         load_data("olivetti", data_dir=faces.parent.parent)
     faces.unlink()
-    with pytest.raises(
-        DownloadError, match=r"(?s)Olivetti faces: no mirror serves olivettifaces.mat:.*:9/x: Conn"
-    ):
+    with pytest.raises(DownloadError, match=r"(?s)Olivetti faces: no mirror serves olivettifaces.mat:.*:9/x: Conn"):
         load_data("olivetti", data_dir=faces.parent.parent)
 
 

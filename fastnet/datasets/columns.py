@@ -5,8 +5,10 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from ..exceptions import FormatError
+from .table import Options
 
 _SHOWN = 20  # names that a message lists
+_USUAL_TARGETS = ("target", "label", "class", "y")
 
 
 class Columns(NamedTuple):
@@ -22,14 +24,7 @@ class Columns(NamedTuple):
         return self.features if self.target is None else [*self.features, self.target]
 
 
-def choose_columns(
-    file: str,
-    names: Sequence[str] | None,
-    n_columns: int,
-    target: str | int | None,
-    drop: Sequence[str | int],
-    feature_names: Sequence[str] | None,
-) -> Columns:
+def choose_columns(file: str, names: Sequence[str] | None, n_columns: int, options: Options) -> Columns:
     """Return the columns to read.
 
     Parameters
@@ -40,9 +35,12 @@ def choose_columns(
         The names of all columns; None if the table has no header.
     n_columns : int
         How many there are.
-    target, drop, feature_names
-        As for `fastnet.read_data`.
+    options : Options
+        Target, columns to leave out, names of features.
     """
+    target, drop, feature_names = options.column, options.drop, options.feature_names
+    if target is None and options.labelled:
+        raise ValueError(_no_target(file, names, n_columns))
     check_header(file, names, drop)
     goal = None if target is None else find_column("target", target, names, n_columns, file)
     dropped = {find_column("drop", column, names, n_columns, file) for column in drop}
@@ -105,6 +103,17 @@ def listed(words: Sequence[str]) -> str:
 def column_name(column: int, names: Sequence[str] | None) -> str:
     """Return how messages call a column."""
     return f"column {column} (counted from 0)" if names is None else f"column {names[column]!r}"
+
+
+def _no_target(file: str, names: Sequence[str] | None, n_columns: int) -> str:
+    if names is None:
+        return (
+            f"target is None; expected the index of the column to predict: {file} has {n_columns} columns, counted from "
+            "0 (-1 is the last)"
+        )
+    usual = [name for name in names if name.lower() in _USUAL_TARGETS]
+    hint = f" Did you mean {usual[0]!r}?" if usual else ""
+    return f"target is None; expected the column of {file} to predict, one of {listed(names)}.{hint}"
 
 
 def _unknown_column(argument: str, column: str, names: Sequence[str] | None, n_columns: int, file: str) -> str:

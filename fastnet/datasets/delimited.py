@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import FormatError
 from .columns import Columns, choose_columns, column_name
-from .dialect import Dialect, find_dialect
+from .dialect import Dialect, find_dialect, is_number
 from .labels import Codes, labels_from_words
 from .table import FILL_OR_REMOVE, MISSING, Options, Table
 
@@ -86,17 +86,11 @@ class _Reader:
         self.path, self.file, self.dialect = path, file, dialect
         self.n_columns = dialect.n_columns
         self.names = dialect.names
-        self.columns: Columns = choose_columns(
-            str(path), self.names, self.n_columns, self._target(options), options.drop, options.feature_names
-        )
+        self.columns: Columns = choose_columns(str(path), self.names, self.n_columns, options)
         self._dtype = np.dtype([("features", np.float64, (len(self.columns.features),))])
         if self.columns.target is not None:
             self._dtype = np.dtype([*self._dtype.descr, ("target", f"U{_LABEL}")])
         self._pick = itemgetter(*self.columns.features)
-
-    @staticmethod
-    def _target(options: Options) -> str | int | None:
-        return str(options.target) if isinstance(options.target, Path) else options.target
 
     def read(self) -> Table:
         matrix, lines, codes = _Growing(len(self.columns.features)), [], Codes()
@@ -186,13 +180,14 @@ class _Reader:
             if plain and (np.abs(values) <= _MAX).all():
                 return values.reshape(-1, width)
         cells = [
-            self._number(cell, line, column)
+            self._number(cell, line, column, row)
             for row, line in zip(picked, lines, strict=True)
             for cell, column in zip(row, self.columns.features, strict=True)
         ]
         return np.array(cells, np.float64).reshape(-1, width)
 
-    def _number(self, cell: str, line: int, column: int) -> float:
+    def _number(self, cell: str, line: int, column: int, row: Sequence[str]) -> float:
+        """Return a cell of a row of features as a number, or refuse it."""
         word = cell.strip().lower()
         if word in _BOOLEANS:
             return _BOOLEANS[word]
@@ -201,23 +196,20 @@ class _Reader:
             raise FormatError(
                 f"{self._place(line, column)}: found {found} (a missing value), expected a number; {FILL_OR_REMOVE}"
             )
-        try:
-            number = float(word) if "_" not in word else None
-        except ValueError:
-            number = None
-        if number is None:
-            raise FormatError(
-                f"{self._place(line, column)}: found {cell!r}, expected a number{self._hint(cell, column)}"
-            )
+        if not is_number(word):
+            raise FormatError(f"{self._place(line, column)}: found {cell!r}, expected a number{self._hint(cell, row)}")
+        number = float(word)
         if not abs(number) <= _MAX:
             raise FormatError(f"{self._place(line, column)}: found {cell}, expected a number up to {_MAX:.2g} in size")
         return number
 
-    def _hint(self, cell: str, column: int) -> str:
+    def _hint(self, cell: str, row: Sequence[str]) -> str:
+        """Return the way out, for all columns of the row that hold text."""
         if cell.count(",") == 1 and cell.replace(",", "").strip(" +-").isdigit():
             return " (with a decimal point, not a comma)"
-        name = repr(self.names[column]) if self.names else column
-        return f"; text can't be a feature: leave the column out with drop=[{name}], or make it the target"
+        text = [column for column, cell in zip(self.columns.features, row, strict=True) if _is_text(cell)]
+        drop = [self.names[column] for column in text] if self.names else text
+        return f"; text can't be a feature: leave it out with drop={drop!r}, or make it the target"
 
     def _place(self, line: int, column: int | None) -> str:
         where = "" if column is None else f", {column_name(column, self.names)}"
@@ -230,6 +222,11 @@ def _one_row_a_line(text: list[str], delimiter: str, n_columns: int) -> bool:
         return False
     inner_quote = re.compile(f'[^{re.escape(delimiter)}]"[^{re.escape(delimiter)}\n]')  # also a doubled one
     return not any('"' in line and (line.count('"') % 2 or inner_quote.search(line)) for line in text)
+
+
+def _is_text(cell: str) -> bool:
+    word = cell.strip().lower()
+    return word not in MISSING and word not in _BOOLEANS and not is_number(word)
 
 
 class _Growing:

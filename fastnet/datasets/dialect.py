@@ -87,14 +87,14 @@ def _find_delimiter(path: Path, lines: list[str]) -> str:
         width, n_rows = widths.most_common(1)[0] if widths else (0, 0)
         if width > 1 and (delimiter != " " or most == (False, 0.0)):
             cells = [cell for row in rows for cell in row]
-            score = (len(widths) == 1 and n_rows > 0, sum(map(_is_number, cells)) / len(cells))
+            score = (len(widths) == 1 and n_rows > 0, sum(map(is_number, cells)) / len(cells))
             if score > most:
                 best, most = delimiter, score
     return best
 
 
 def _is_header(path: Path, first: list[str], second: list[str]) -> bool:
-    numbers = [cell for cell in first if _is_number(cell)]
+    numbers = [cell for cell in first if is_number(cell)]
     if not numbers:
         return True
     counted = [[str(start + i) for i in range(len(numbers))] for start in (0, 1)]
@@ -107,7 +107,7 @@ def _is_header(path: Path, first: list[str], second: list[str]) -> bool:
     above = [
         cell
         for cell, below in islice(zip(first, second, strict=False), None)
-        if not _is_number(cell) and _is_number(below)
+        if not is_number(cell) and is_number(below)
     ]
     if above:
         raise FormatError(
@@ -117,7 +117,8 @@ def _is_header(path: Path, first: list[str], second: list[str]) -> bool:
     return False
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Say whether a cell is a number, written without underscores."""
     try:
         float(cell)
     except ValueError:

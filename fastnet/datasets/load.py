@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..exceptions import FormatError
 from ..idx import as_int, as_path
 from . import catalogue
-from .columns import listed
 from .dataset import Dataset, Task
 from .labels import encode
 from .read import check_options, check_task, read_tables, source_name
@@ -120,7 +119,7 @@ def load_data(
       validation  X (18, 13) float32      y (18,) int64
       test        X (36, 13) float32      y (36,) int64
     """
-    options = check_options(target, drop, None, delimiter, header, image_shape)
+    options = replace(check_options(target, drop, None, delimiter, header, image_shape), labelled=True)
     check_task(task)
     seed = as_int("seed", seed, least=0, most=2**32 - 1)
     shares = _share("validation", validation), _share("test", test)
@@ -174,13 +173,10 @@ def _refuse_shares(source: str, asked: dict[str, Any]) -> None:
 def _expect_labels(tables: dict[str, Table], source: str | os.PathLike[str], options: Options) -> None:
     for part, table in tables.items():
         if table.labels is None:
-            names = table.feature_names
-            n = table.X.shape[1]
-            columns = f" It has {f'{n} columns' if names is None else f'the columns {listed(names)}'}."
             what = "" if part == WHOLE else f" for its {part} part"
             raise ValueError(
-                f"target is {options.target!r}; no labels are known{what} in {os.fspath(source)}: expected the column "
-                f"to predict, a file of labels, or images in a folder per class.{columns}"
+                f"target is {options.target!r}; no labels are known{what} in {os.fspath(source)}: expected the index "
+                "of the column to predict, a file of labels, or images in a folder per class"
             )
 
 

@@ -55,10 +55,8 @@ def read_parquet(path: Path, options: Options) -> Table:
 def _read(path: Path, file: Any, options: Options) -> Table:
     schema = file.schema_arrow
     names = list(schema.names)
-    target = str(options.target) if isinstance(options.target, Path) else options.target
-    columns = choose_columns(str(path), names, len(names), target, options.drop, options.feature_names)
-    for column in columns.features:
-        _check_type(path, names[column], schema.field(column).type)
+    columns = choose_columns(str(path), names, len(names), options)
+    _check_types(path, {names[column]: schema.field(column).type for column in columns.features})
     n_rows = file.metadata.num_rows
     if not n_rows:
         raise FormatError(f"{path}: found no rows")
@@ -79,13 +77,16 @@ def _read(path: Path, file: Any, options: Options) -> Table:
     return Table(X, labels, columns.names, place=place)
 
 
-def _check_type(path: Path, name: str, kind: Any) -> None:
+def _check_types(path: Path, kinds: dict[str, Any]) -> None:
+    """Refuse features that are no numbers; the first is named, and the way out for all."""
     from pyarrow import types
 
-    if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) or types.is_decimal(kind)):
+    numeric = types.is_integer, types.is_floating, types.is_boolean, types.is_decimal
+    others = [name for name, kind in kinds.items() if not any(is_kind(kind) for is_kind in numeric)]
+    if others:
         raise FormatError(
-            f"{path}, column {name!r}: found the type {kind}, expected numbers; leave the column out with "
-            f"drop=[{name!r}], or make it the target"
+            f"{path}, column {others[0]!r}: found the type {kinds[others[0]]}, expected numbers; leave it out with "
+            f"drop={others!r}, or make it the target"
         )
 
 

@@ -26,6 +26,12 @@ class Options:
     delimiter: str | None = None
     header: bool | None = None
     image_shape: tuple[int, ...] | None = None
+    labelled: bool = False  # whether a table without a target is refused
+
+    @property
+    def column(self) -> str | int | None:
+        """The target as the name or index of a column."""
+        return str(self.target) if isinstance(self.target, Path) else self.target
 
 
 class Labels(NamedTuple):
