@@ -220,6 +220,8 @@ def _one_row_a_line(text: list[str], delimiter: str, n_columns: int) -> bool:
     """Say whether each line is a row of n cells, as far as delimiters and quotes tell; quotes within cells say no."""
     if any(line.count(delimiter) != n_columns - 1 for line in text):
         return False
+    if n_columns == 1 and not all(map(str.strip, text)):  # blank lines
+        return False
     inner_quote = re.compile(f'[^{re.escape(delimiter)}]"[^{re.escape(delimiter)}\n]')  # also a doubled one
     return not any('"' in line and (line.count('"') % 2 or inner_quote.search(line)) for line in text)
 
