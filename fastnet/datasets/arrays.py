@@ -1,6 +1,7 @@
 """NumPy's files: NPZ with several arrays, NPY with one, which is mapped and not read. Nothing is unpickled."""
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ _DEFLATE_MAX_RATIO = 1032  # a deflate stream never grows more than this when in
 _MOVABLE = 1 << 30  # bytes of a mapped array that may be copied to take a column out of it
 _SUFFIXES = {"train": ("_train",), "validation": ("_val", "_valid", "_validation"), "test": ("_test",)}
 _PLAIN_NAMES = ("x", "data", "images", "features", "samples")
+_NOT_NPY = (ValueError, EOFError, SyntaxError, TypeError, tokenize.TokenError)  # NumPy's answers to bad headers
 _NO_PICKLE = "holds Python objects (a pickle), which fastnet never loads; save text as np.array(labels, dtype=str)"
 
 
@@ -95,7 +97,7 @@ def map_npy(path: Path) -> NDArray[Any]:
     """Return the array of an NPY file, mapped, read-only; one without elements is refused."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError) as error:
+    except _NOT_NPY as error:
         if "pickle" in str(error) or "object" in str(error).lower():
             raise FormatError(f"{path}: {_NO_PICKLE}") from None
         raise FormatError(f"{path}: not a whole NPY file: {error}") from error
@@ -258,7 +260,7 @@ def _load_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
             return array
     except FormatError:
         raise
-    except (ValueError, SyntaxError, OSError) as error:
+    except (*_NOT_NPY, OSError) as error:
         raise FormatError(f"{path}: {member.filename} is not a whole array: {error}") from error
 
 
