@@ -40,7 +40,15 @@ ORDER = [
     {"model_parts"},
     {"onnx_export"},
     {"exchange"},
-    {"barrier", "float_mode", "kernels.elementary", "datasets"},
+    {"datasets.table", "datasets.dataset", "datasets.split", "datasets.remote"},
+    {"datasets.columns"},
+    {"datasets.labels", "datasets.dialect", "datasets.csr", "datasets.bundled", "datasets.mnist", "datasets.olivetti"},
+    {"datasets.delimited", "datasets.arrays", "datasets.parquet", "datasets.images", "datasets.catalogue"},
+    {"datasets.idx_files"},
+    {"datasets.read"},
+    {"datasets.load"},
+    {"datasets"},
+    {"barrier", "float_mode", "kernels.elementary"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
     | {"kernels.dropout", "kernels.clipping"},
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
