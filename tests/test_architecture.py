@@ -30,7 +30,7 @@ ORDER = [
     },
     {"simd", "schedules", "idx", "raw_cache", "preprocessing", "callbacks", "model_file"},
     {"model_parts"},
-    {"onnx_export"},
+    {"onnx_export", "torch_state"},
     {"exchange"},
     {"barrier", "float_mode", "kernels.elementary", "datasets"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
