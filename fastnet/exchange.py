@@ -113,6 +113,10 @@ class Exchange:
         The input is "X" (n_samples, n_features). The outputs are "label" and "probabilities", or "predictions" for
         plain outputs. Labels are those of ``classes``, texts or numbers, or indices without; networks with several
         sigmoids have 0 or 1 for each. Opset 17. Rows with NaN are not refused there.
+
+        Probabilities differ by what rounding does: in float64 by less than 1e-12 (with gelu 1e-7), in float32 by some
+        units of 1e-7. The largest difference of 100,000 probabilities of a trained 784-300-10 was 2.7e-6, where those
+        of ``predict_proba`` are within 1.2e-6 of exact ones.
         """
         onnx_export.write(path, parts_of(self), input_dtype)
 

@@ -206,7 +206,7 @@ def test_other_state_dicts_are_refused(state, error, match):
 
 def test_without_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match="to_torch_state_dict needs the package torch, .*: pip install torch"):
+    with pytest.raises(ImportError, match=r"to_torch_state_dict needs the package torch, .*: pip install torch"):
         network().to_torch_state_dict()
 
 
