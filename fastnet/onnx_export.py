@@ -109,7 +109,8 @@ class _Graph:
 
 
 def _leaky_relu(graph: _Graph, x: str) -> str:
-    return graph.apply("LeakyRelu", x, alpha=LEAK)
+    """Not by ONNX's LeakyRelu, whose slope is float32 always."""
+    return graph.apply("Max", x, graph.apply("Mul", x, graph.constant(LEAK)))
 
 
 def _elu(graph: _Graph, x: str) -> str:
