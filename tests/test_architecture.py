@@ -38,7 +38,7 @@ ORDER = [
     {"history", "evaluation"},
     {"loggers"},
     {"model_parts"},
-    {"onnx_export"},
+    {"onnx_export", "torch_state"},
     {"exchange"},
     {"datasets.table", "datasets.dataset", "datasets.split", "datasets.remote"},
     {"datasets.columns"},
