@@ -134,3 +134,4 @@ def draw_predictions(axes: Any, true: np.ndarray, predicted: np.ndarray, title: 
     axes.scatter(true, predicted, size, color=colour(0), alpha=opacity, linewidths=0, rasterized=len(true) > 5000)
     axes.set(xlim=limits, ylim=limits, xlabel="true value", ylabel="predicted value", title=title, aspect="equal")
     axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
