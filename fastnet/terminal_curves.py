@@ -36,27 +36,33 @@ def braille_curve(values: Sequence[float], width: int, height: int, n: int | Non
     --------
     >>> for line in braille_curve([0, 1, 4, 9, 16, 25], 6, 2):
     ...     print(f"|{line}|")
-    |    ⣀⠎|
-    |⣀⡠⠔⠊  |
+    |    ⡠⠊|
+    |⣀⡠⠔⠉  |
     """
     chosen = np.unique(np.linspace(0, len(values) - 1, min(len(values), 4 * width)).astype(int))
     y = np.array([values[i] for i in chosen], dtype=np.float64)
     finite = np.isfinite(y)
     low, high = y[finite].min(), y[finite].max()
-    rows = (4 * height - 1) * (1 - (y - low) / (high - low)) if high > low else np.full(len(y), 2.0 * height)
-    columns = chosen * (2 * width - 1) / max((n or len(values)) - 1, 1)
-    last = np.flatnonzero(finite)
-    first = np.where((last > 0) & finite[last - 1], last - 1, last)
-    share = np.linspace(0, 1, 1 + max(4 * height, 2 * width))  # along a line: more points than it has dots
+    heights = (y[finite] - low) / (high - low) if high > low else np.full(finite.sum(), 0.5)
+    rows, columns = np.zeros(len(y), int), chosen * (2 * width - 1) // max((n or len(values)) - 1, 1)
+    rows[finite] = np.rint((4 * height - 1) * (1 - heights))
     dots = np.zeros((4 * height, 2 * width), dtype=bool)
-    dots[_between(rows[first], rows[last], share), _between(columns[first], columns[last], share)] = True
+    last = np.flatnonzero(finite)
+    _set_lines(dots, np.where((last > 0) & finite[last - 1], last - 1, last), last, rows, columns)
     codes = (dots.reshape(height, 4, width, 2) * _DOTS[:, np.newaxis]).sum(axis=(1, 3))
     return ["".join(chr(_BLANK + code) if code else " " for code in line) for line in codes.tolist()]
 
 
-def _between(begin: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the dots of lines."""
-    return np.rint(begin[:, np.newaxis] + share * (end - begin)[:, np.newaxis]).astype(int)
+def _set_lines(dots: np.ndarray, first: np.ndarray, last: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Set the dots of lines between points; a line has as many dots as it is wide or high."""
+    down, right = rows[last] - rows[first], columns[last] - columns[first]
+    steps = np.maximum(np.maximum(np.abs(down), right), 1)
+    line = np.repeat(np.arange(len(steps)), steps + 1)
+    share = (np.arange(len(line)) - np.repeat(np.cumsum(steps + 1) - steps - 1, steps + 1)) / steps[line]
+    y, x = (
+        np.rint(begin[first][line] + share * by[line]).astype(int) for begin, by in ((rows, down), (columns, right))
+    )
+    dots[y, x] = True
 
 
 def chart(curves: Sequence["Curve"], width: int, n: int | None = None) -> list[str]:
