@@ -17,6 +17,7 @@ MODULES = [
     "fastnet.callbacks",
     "fastnet.history",
     "fastnet.loggers",
+    "fastnet.terminal_curves",
     "fastnet.plots.recorder",
     "fastnet.preprocessing",
     "fastnet._warmup",
