@@ -60,6 +60,11 @@ ORDER = [
     {"estimators", "trainer"},
     {"scratch"},
     {"_warmup", "plots"},
+    {"tuning.space", "tuning.shared", "tuning.table"},
+    {"tuning.trial", "tuning.data", "tuning.result"},
+    {"tuning.halving"},
+    {"tuning.live", "tuning.search"},
+    {"tuning"},
     {"reproduce.experiment"},
     {"reproduce.training"},
     {
