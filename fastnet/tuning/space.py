@@ -70,7 +70,7 @@ def draw(space: Mapping[str, Any], n_trials: int, seed: int) -> list[Params]:
     Examples
     --------
     >>> draw({"learning_rate": [0.1], "hidden": [20, (20, 10)]}, 60, seed=0)
-    [{'learning_rate': 0.1, 'hidden': (20, 10)}, {'learning_rate': 0.1, 'hidden': (20,)}]
+    [{'learning_rate': 0.1, 'hidden': (20,)}, {'learning_rate': 0.1, 'hidden': (20, 10)}]
     """
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
