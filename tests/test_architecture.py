@@ -90,6 +90,11 @@ ORDER = [
     {"models"},
     {"scratch"},
     {"_warmup"},
+    {"tuning.space", "tuning.shared", "tuning.table"},
+    {"tuning.trial", "tuning.data", "tuning.result"},
+    {"tuning.halving"},
+    {"tuning.live", "tuning.search"},
+    {"tuning"},
     {"reproduce.experiment"},
     {"reproduce.training"},
     {

@@ -27,6 +27,9 @@ MODULES = [
     "fastnet.reproduce.experiment",
     "fastnet.estimators.classifier",
     "fastnet.estimators.regressor",
+    "fastnet.tuning.space",
+    "fastnet.tuning.search",
+    "fastnet.tuning.live",
     *BENCH,
 ]
 
