@@ -6,6 +6,7 @@ one line (``_Epoch``), and what has been done of an epoch is written by compiled
 
 import math
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from .callbacks import State
 from .checkpoints import parts
 from .checkpoints.identity import with_state
 from .checkpoints.keeper import Keeper
+from .exceptions import DivergenceError
 from .history import METRICS, History
 from .losses import AnyTargets, first_sample, mean_loss
 from .network import Network
@@ -114,9 +116,8 @@ class Fit:
                 self._epochs()
         finally:
             self._notify("on_fit_end")
-        arrays = {name: np.array(values) for name, values in self._metrics.items()}
         return History(
-            **arrays,
+            **self._history(self._at.number),
             compile_seconds=state.compile_seconds,
             setup_seconds=setup_seconds,
             n_threads=n_threads,
@@ -191,7 +192,7 @@ class Fit:
         self._at = self._next_epoch(at.number + 1, any(wishes))
         if self._keeper is not None:
             last = self._at.stopped or self._at.number >= state.epochs
-            self._keeper.after_epoch(self._at.number, last, self._snapshot)
+            self._keeper.after_epoch(self._at.number, self._score(self._at.number), last, self._snapshot)
 
     def _train_and_validate(self, at: _Epoch) -> tuple[float, ...]:
         """Return the epoch's metrics."""
@@ -229,7 +230,9 @@ class Fit:
 
     def _keep(self, error: BaseException) -> None:
         """Keep what has been trained, unless a loss or weight is not finite: then the last epoch's weights stay."""
-        if self._keeper is not None and self._run.fine:
+        if self._keeper is not None and isinstance(error, DivergenceError):
+            self._keeper.after_divergence()
+        elif self._keeper is not None and self._run.fine:
             self._keeper.after_error(error, self._at.number, self._at.results.done, self._snapshot)
         if self._whole:
             return
@@ -249,10 +252,13 @@ class Fit:
             "network": parts.network_state(self._trainer.network),
             "optimizer": parts.memory_state(self._trainer._memory, self._run),
             "generator": at.generator,
-            "history": {name: np.array(values[: at.number]) for name, values in self._metrics.items()},
+            "history": partial(self._history, at.number),
             "callbacks": at.callbacks,
             "running": self._running(at, done),
         }
+
+    def _history(self, epochs: int) -> dict[str, np.ndarray]:
+        return {name: np.array(values[:epochs]) for name, values in self._metrics.items()}
 
     def _running(self, at: _Epoch, done: int) -> dict[str, Any] | None:
         """Return what of an epoch has been done; before it, None if the network has the weights to begin with."""

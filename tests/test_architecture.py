@@ -49,7 +49,7 @@ ORDER = [
     {"network"},
     {"run"},
     {"checkpoints.format"},
-    {"checkpoints.folder", "checkpoints.identity", "checkpoints.parts"},
+    {"checkpoints.folder", "checkpoints.identity", "checkpoints.parts", "checkpoints.interval"},
     {"checkpoints.keeper", "checkpoints"},
     {"fitting"},
     {"estimators.parameters", "estimators.initial", "estimators.losses", "estimators.validation"},

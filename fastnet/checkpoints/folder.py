@@ -154,6 +154,11 @@ class Folder:
             with suppress(OSError):
                 path.unlink()
 
+    @property
+    def best_score(self) -> float | None:
+        """Smallest score of the files that are known to be whole."""
+        return min((score for score in self._known.values() if score is not None), default=None)
+
     def refuse_files(self) -> None:
         """Raise if there are checkpoints already."""
         found = files(self.path)
