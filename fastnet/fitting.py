@@ -7,6 +7,7 @@ one line (``_Epoch``), and what has been done of an epoch is written by compiled
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from .callbacks import State, end_fit
 from .checkpoints import parts
 from .checkpoints.identity import with_state
 from .checkpoints.keeper import Keeper
+from .exceptions import DivergenceError
 from .history import METRICS, History
 from .losses import AnyTargets, first_sample, mean_loss
 from .network import Network
@@ -130,9 +132,8 @@ class Fit:
             end_fit(trainer.callbacks, state, error)
             raise
         end_fit(trainer.callbacks, state, None)
-        arrays = {name: np.array(values) for name, values in self._metrics.items()}
         return History(
-            **arrays,
+            **self._history(self._at.number),
             compile_seconds=state.compile_seconds,
             setup_seconds=setup_seconds,
             n_threads=task.n_threads,
@@ -211,7 +212,7 @@ class Fit:
         self._between_epochs = True
         if self._keeper is not None:
             last = self._at.stopped or self._at.number >= state.epochs
-            self._keeper.after_epoch(self._at.number, last, self._snapshot)
+            self._keeper.after_epoch(self._at.number, self._score(self._at.number), last, self._snapshot)
 
     def _train_and_validate(self, at: _Epoch) -> tuple[float, ...]:
         """Return the epoch's metrics."""
@@ -266,7 +267,9 @@ class Fit:
 
     def _keep(self, error: BaseException) -> None:
         """Keep what has been trained, unless a loss or weight is not finite: then the last epoch's weights stay."""
-        if self._keeper is not None and self._knows_place and self._run.fine:
+        if self._keeper is not None and isinstance(error, DivergenceError):
+            self._keeper.after_divergence()
+        elif self._keeper is not None and self._knows_place and self._run.fine:
             self._keeper.after_error(error, self._at.number, self._at.results.done, self._snapshot)
         if self._whole:
             return
@@ -286,11 +289,14 @@ class Fit:
             "network": parts.network_state(self._trainer.network),
             "optimizer": parts.memory_state(self._trainer._memory, self._run),
             "generator": at.generator,
-            "history": {name: np.array(values[: at.number]) for name, values in self._metrics.items()},
+            "history": partial(self._history, at.number),
             "callbacks": at.callbacks,
             "set_rate": at.set_rate,
             "running": self._running(at, done),
         }
+
+    def _history(self, epochs: int) -> dict[str, np.ndarray]:
+        return {name: np.array(values[:epochs]) for name, values in self._metrics.items()}
 
     def _running(self, at: _Epoch, done: int) -> dict[str, Any] | None:
         """Return what of an epoch has been done; before it, None if the network has the weights to begin with."""

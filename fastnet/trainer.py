@@ -13,7 +13,8 @@ from . import checks, hidden, plan, stream
 from ._parallel import available_cpus
 from .callbacks import as_callbacks
 from .checkpoints.identity import describe_data, describe_settings
-from .checkpoints.keeper import Keeper, check_every, keeper_of
+from .checkpoints.interval import check_every
+from .checkpoints.keeper import Keeper, keeper_of
 from .fitting import Fit, Task
 from .history import History
 from .kernels.adam import MIN_EPSILON, Adam
@@ -107,12 +108,13 @@ class Trainer:
         See ``fastnet.callbacks``.
     checkpoint_dir : str, os.PathLike or None, default=None
         Folder for checkpoints, from which ``fit(..., resume=True)`` goes on with the same bits. It is made if need be,
-        and belongs to one training. The last two files are kept, and the best: that of the smallest validation loss,
-        or training loss without validation data.
+        and belongs to one training. The last two files are kept, and the best: that of the epoch with the smallest
+        validation loss, or training loss without validation data.
     checkpoint_every : int, str or None, default=None
         So many epochs, or a time such as "30s", "10min" or "1.5h" after which there is a checkpoint also within an
-        epoch. None takes every epoch, and 10 minutes within one. There always is one at the end of a fit, and when
-        Ctrl-C, a signal's exception or a callback's error ends it, at the last minibatch that was finished.
+        epoch. None takes every epoch, but fewer if writing would take more than a twentieth of the time, and 10 minutes
+        within one. There always is one at the end of a fit, and when Ctrl-C, a signal's exception or a callback's error
+        ends it, at the last minibatch that was finished.
 
     Notes
     -----

@@ -72,7 +72,7 @@ ORDER = [
     {"network"},
     {"run"},
     {"checkpoints.format"},
-    {"checkpoints.folder", "checkpoints.identity", "checkpoints.parts"},
+    {"checkpoints.folder", "checkpoints.identity", "checkpoints.parts", "checkpoints.interval"},
     {"checkpoints.keeper", "checkpoints"},
     {"fitting"},
     {"stream"},
