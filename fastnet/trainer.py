@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, hidden, plan, stream
-from ._parallel import available_cpus, crew
+from . import checks, hidden, plan, sampled_run, stream
+from ._parallel import Together, available_cpus, crew
 from .callbacks import State, as_callbacks
 from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
@@ -20,6 +20,7 @@ from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
 from .preprocessing import PCA, Pieces, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
 from .run import Run, warm_up
+from .sampled_run import SampledRun, Sampling
 from .schedules import Schedule, check_schedule, learning_rate
 from .sparse_data import is_sparse
 from .stream import Chunk
@@ -41,6 +42,8 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "center": lambda value: checks.check_flag("center", value),
     "scale": check_scale,
     "pca": as_pca,
+    "n_candidates": lambda value: checks.check_integer("n_candidates", value, low=1),
+    "candidate_distribution": sampled_run.check_distribution,
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
 }
@@ -70,10 +73,11 @@ class Trainer:
         Is changed in place, at the end of each epoch; after Ctrl-C it has the last minibatch that was finished.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
         "adamw" is "adam" with decoupled weight decay.
-    loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
+    loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error", "sampled_softmax"}, default="auto"
         "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
         sigmoid, squared error for identity. "squared_error" also goes with the others, as half the sum of
-        ``(p - t)**2`` over their probabilities; other pairs are refused.
+        ``(p - t)**2`` over their probabilities; other pairs are refused. "sampled_softmax" is for softmax with very
+        many classes: see the notes.
     learning_rate : "auto" or float, default="auto"
         "auto" takes 0.1 for "sgd" and 0.001 for "adam" and "adamw".
     batch_size : int, default=32
@@ -106,8 +110,14 @@ class Trainer:
     pca : PCA, int, float or None, default=None
         Train on the principal components of the centred and scaled rows: so many, or so many as have that share of
         the variance (see ``fastnet.PCA``). The network has as many inputs.
+    n_candidates : int, default=64
+        For "sampled_softmax": classes that are drawn for each minibatch; twice as many cost less than twice the time
+        and learn better.
+    candidate_distribution : {"uniform", "log_uniform"} or array-like of shape (n_classes,), default="uniform"
+        How likely classes are drawn: "log_uniform" suits classes that are sorted from the most to the least frequent
+        one (class k with ``log((k + 2) / (k + 1)) / log(n_classes + 1)``); or weights above 0, such as counts.
     seed : int, numpy.random.Generator or None, default=None
-        Shuffles the samples of each epoch, and says what dropout drops.
+        Shuffles the samples of each epoch, and says what dropout drops and which classes are drawn.
     n_threads : int or None, default=None
         At most that many, and never more than there are CPUs; None takes as many as are worth it for the shapes.
         The results are the same bits for any number.
@@ -124,6 +134,13 @@ class Trainer:
     changed between fits. The algorithm is that of part 7 of the article series "Building a Neural Network from
     scratch", with minibatches. Adam is that of Kingma and Ba, 2015; AdamW that of Loshchilov and Hutter, 2019, with
     the decay multiplied by the learning rate, as in torch.
+
+    With "sampled_softmax" a minibatch looks at its targets and at some drawn classes only (Jean, Cho, Memisevic,
+    Bengio, "On Using Very Large Target Vocabulary for Neural Machine Translation", 2015), so that an epoch takes about
+    the same time however many classes there are. The logarithm of how often a class is expected among the drawn ones is
+    taken off its logit, so that the gradient estimates that of cross-entropy. It needs a hidden layer and plain SGD;
+    weight decay and dropout go with it. The history's loss is that of telling the target from the drawn classes,
+    smaller than cross-entropy, and its accuracy NaN; validation and predictions look at all classes.
 
     Examples
     --------
@@ -156,6 +173,8 @@ class Trainer:
         center: bool = True,
         scale: str | float = "auto",
         pca: PCA | int | float | None = None,
+        n_candidates: int = 64,
+        candidate_distribution: Any = "uniform",
         seed: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         callbacks: Iterable[Any] = (),
@@ -179,6 +198,8 @@ class Trainer:
         self.center = center
         self.scale = scale
         self.pca = pca
+        self.n_candidates = n_candidates
+        self.candidate_distribution = candidate_distribution
         self.n_threads = n_threads
         self.callbacks = callbacks
         self._rng = checks.check_seed(seed)
@@ -333,6 +354,12 @@ class Trainer:
         for name, value in (("momentum", self.momentum), ("nesterov", self.nesterov)):
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
+        if self.loss == sampled_run.LOSS:
+            sampled_run.check(self.network, self._sampling, self.optimizer, self.momentum, self.clip_norm)
+
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(self.n_candidates, self.candidate_distribution)
 
     def _n_features(self, X: Any, first: bool) -> int:
         """Columns that the rows must have: any number, if their principal components are still to be found."""
@@ -385,7 +412,9 @@ class Trainer:
         """Threads worth using: each needs a CPU, work, and a panel of the first layer of its own."""
         if self.n_threads is not None:
             return min(self.n_threads, available_cpus())
-        return plan.threads(self.network.layer_sizes, batch_size, self.network.dtype, available_cpus())
+        sampled = self.loss == sampled_run.LOSS
+        sizes = self._sampling.sizes(self.network) if sampled else self.network.layer_sizes
+        return plan.threads(sizes, batch_size, self.network.dtype, available_cpus())
 
     # -- training --------------------------------------------------------------------------------------
 
@@ -430,8 +459,7 @@ class Trainer:
                 warm_up(self.network, X)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
-                rates = dropout_rates(self.dropout, len(self.network.activations))
-                run = Run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
+                run = self._run(X, targets, batch_size, n_threads, together)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 run.compile(self._epoch_optimizer(run, self._first_rate))
@@ -452,6 +480,11 @@ class Trainer:
             n_threads=n_threads,
             first_layer="sparse" if run.sparse else "dense",
         )
+
+    def _run(self, X: Any, targets: AnyTargets, batch_size: int, n_threads: int, together: Together) -> Run:
+        rates = dropout_rates(self.dropout, len(self.network.activations))
+        arguments = self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm
+        return SampledRun(self._sampling, *arguments) if self.loss == sampled_run.LOSS else Run(*arguments)
 
     def _epoch(self, run: Run, chunks: Chunks, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
@@ -514,7 +547,7 @@ class Trainer:
 
     def _dropout_key(self, run: Run) -> int:
         """Return what dropout drops in this epoch; nothing is drawn without."""
-        return int(self._rng.integers(1 << 62)) if run.drops else 0
+        return int(self._rng.integers(1 << 62)) if run.needs_key else 0
 
     def _validate(self, X: Any, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
         logits = self.network._logits(X)

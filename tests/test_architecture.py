@@ -35,6 +35,7 @@ ORDER = [
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
+    | {"kernels.candidates"}
     | {"kernels"},
     {"layout"},
     {"plan"},
@@ -44,13 +45,14 @@ ORDER = [
     {"functional.compiled"},
     {"functional.compiled_losses", "functional.compiled_updates"},
     {"functional", "layers", "optimizers", "targets", "online"},
+    {"sampled_output"},
     {"decisions", "first_layer", "hidden", "mixed_rows", "rows", "losses"},
     {"updates", "workspace", "regularisation", "weighting", "penalty"},
     {"passes"},
     {"gradients"},
     {"network"},
     {"run"},
-    {"stream"},
+    {"stream", "sampled_run"},
     {"estimators.parameters", "estimators.initial", "estimators.losses", "estimators.validation"},
     {"estimators.callbacks"},
     {"estimators.engine"},
