@@ -17,11 +17,14 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
+    "checkpoints",
     "datasets",
     "estimators",
     "exceptions",
     "functional",
     "history",
+    "loggers",
+    "inference",
     "network",
     "plots",
     "preprocessing",
@@ -29,6 +32,7 @@ _MODULES = (
     "schedules",
     "scratch",
     "trainer",
+    "tuning",
 )
 _HOMES = {
     "Network": "network",
@@ -37,53 +41,80 @@ _HOMES = {
     "History": "history",
     "Callback": "callbacks",
     "EarlyStopping": "callbacks",
+    "LearningRateScheduler": "callbacks",
+    "CSVLogger": "loggers",
+    "JSONLogger": "loggers",
+    "Evaluation": "evaluation",
+    "CheckpointError": "exceptions",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TuningResult": "tuning",
     "info": "_info",
+    "load": "models",
+    "tune": "tuning",
+    "load_data": "datasets",
+    "read_data": "datasets",
     "warmup": "_warmup",
 }
 
 __all__ = [
     "PCA",
+    "CSVLogger",
     "Callback",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EarlyStopping",
+    "Evaluation",
     "FormatError",
     "History",
+    "JSONLogger",
+    "LearningRateScheduler",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
     "Trainer",
+    "TuningResult",
     "__version__",
     "callbacks",
+    "checkpoints",
     "datasets",
     "estimators",
     "exceptions",
     "functional",
     "history",
+    "inference",
     "info",
+    "load",
+    "load_data",
+    "loggers",
     "network",
     "plots",
     "preprocessing",
+    "read_data",
     "reproduce",
     "schedules",
     "scratch",
     "trainer",
+    "tune",
+    "tuning",
     "warmup",
 ]
 
 if TYPE_CHECKING:
     from . import (
         callbacks,
+        checkpoints,
         datasets,
         estimators,
         exceptions,
         functional,
         history,
+        inference,
+        loggers,
         network,
         plots,
         preprocessing,
@@ -91,16 +122,22 @@ if TYPE_CHECKING:
         schedules,
         scratch,
         trainer,
+        tuning,
     )
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback, EarlyStopping
+    from .callbacks import Callback, EarlyStopping, LearningRateScheduler
+    from .datasets import load_data, read_data
     from .estimators import MLPClassifier, MLPRegressor
-    from .exceptions import DivergenceError, DownloadError, FormatError
+    from .evaluation import Evaluation
+    from .exceptions import CheckpointError, DivergenceError, DownloadError, FormatError
     from .history import History
+    from .loggers import CSVLogger, JSONLogger
+    from .models import load
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
+    from .tuning import TuningResult, tune
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,12 @@
 """What happens between compiled calls: progress, logs, stopping early.
 
 A callback is an object with some of the methods of ``Callback``, or a plain function, which is called at the end of
-each epoch. All are called in Python between compiled calls, at minibatch boundaries; an exception leaves a usable
-network.
+each epoch. All are called in Python between compiled calls, at minibatch boundaries.
+
+An exception in a callback ends the fit and reaches the caller. The network keeps the weights of the last minibatch that
+was finished, all callbacks' ``on_fit_end`` are still called, and the network can be used and trained on.
+
+Logs are in ``fastnet.loggers``, the decision boundary over the epochs in ``fastnet.plots``.
 """
 
 import math
@@ -23,11 +27,12 @@ class State:
         Its weights are those of the last whole epoch. What is written to `state.network.parameters` during a
         fit is lost at the end of the next epoch: compiled code trains a copy of its own.
     epoch, epochs : int
-        Epochs finished, and how many there will be.
+        Epochs finished, and how many there will be. When a training is resumed, `epoch` is above 0 from the beginning.
     minibatch, minibatches : int
         Minibatches of this epoch finished, and how many it has.
     learning_rate : float
-        Of this epoch.
+        Of this epoch. What a callback sets, a number above zero, is taken from the next epoch on instead of what the
+        trainer's schedule says, to the end of the fit or until it is set again. ``History.learning_rate`` shows it.
     metrics : dict
         Of the last whole epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, …
     compile_seconds : float
@@ -39,9 +44,34 @@ class State:
     minibatches: int
     epoch: int = 0
     minibatch: int = 0
-    learning_rate: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     compile_seconds: float = 0.0
+    _rate: float = field(default=0.0, init=False)
+    _set_rate: float | None = field(default=None, init=False)
+
+    @property
+    def learning_rate(self) -> float:  # noqa: D102
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        from . import checks  # NumPy, which help on the command line does without
+
+        self._rate = self._set_rate = checks.check_number("learning_rate", value, open_low=True)
+
+    def _begin_epoch(self, scheduled: float, begun: float | None = None, done: int = 0) -> float:
+        """Return the learning rate of the epoch that begins: what the schedule says, unless a callback has set it.
+
+        Of an epoch that a fit before this one has begun it is ``begun``, and so many minibatches are ``done``.
+        """
+        if begun is not None:
+            self._rate = begun
+        elif self._set_rate is None:
+            self._rate = scheduled
+        else:
+            self._rate = self._set_rate
+        self.minibatch = done
+        return self._rate
 
 
 class Callback:
@@ -60,7 +90,69 @@ class Callback:
         """After each epoch; True stops the training."""
 
     def on_fit_end(self, state: State) -> None:
-        """After the last epoch, and when an error or Ctrl-C ends the training."""
+        """After the last epoch, and when an error or Ctrl-C ends the training, even before ``on_fit_begin``."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, strings, lists, dicts and arrays, under names.
+
+        Arrays must not be changed afterwards.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what ``state_dict`` gave, when a training is resumed; follows ``on_fit_begin``."""
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate of each epoch from the one before, as Keras' callback of that name.
+
+    Parameters
+    ----------
+    schedule : callable
+        Takes the epoch that begins, counted from 0, and the learning rate until now (for the first epoch that of the
+        trainer), and returns the epoch's rate, above zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``schedule`` can't be called; during a fit, if it returns no such number.
+
+    Notes
+    -----
+    Names such as "cosine", and functions of the epoch alone, go into ``Trainer(schedule=...)``; what a callback sets
+    comes before these. A plain function that looks at ``state.metrics`` may set ``state.learning_rate`` itself.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> data = fastnet.datasets.load_digits()
+    >>> fewer = LearningRateScheduler(lambda epoch, rate: rate if epoch < 2 else rate / 2)
+    >>> trainer = fastnet.Trainer(fastnet.Network([64, 32, 10], seed=0), learning_rate=0.2, callbacks=fewer, seed=0)
+    >>> trainer.fit(data.X_train, data.y_train, epochs=4).learning_rate
+    array([0.2 , 0.2 , 0.1 , 0.05])
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float]):
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function of epoch and learning rate, got {type(schedule).__name__}")
+        self._schedule = schedule
+
+    def on_compiled(self, state: State) -> None:
+        """Set the first epoch's rate; a fit that is resumed has one."""
+        if state.epoch == 0:
+            self._set(state)
+
+    def on_epoch_end(self, state: State) -> None:
+        """Set the next epoch's rate."""
+        if state.epoch < state.epochs:
+            self._set(state)
+
+    def _set(self, state: State) -> None:
+        from . import checks
+
+        rate = self._schedule(state.epoch, state.learning_rate)
+        name = f"schedule({state.epoch}, {state.learning_rate:g})"
+        state.learning_rate = checks.check_number(name, rate, open_low=True)
 
 
 class EarlyStopping(Callback):
@@ -119,7 +211,10 @@ class EarlyStopping(Callback):
         self._parameters: Any = None
 
     def __repr__(self) -> str:
-        return f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta})"
+        return (
+            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
+            f"restore_best={self.restore_best})"
+        )
 
     def on_fit_begin(self, state: State) -> None:
         """Forget what an earlier fit has left."""
@@ -144,6 +239,14 @@ class EarlyStopping(Callback):
         if self._parameters is not None:
             state.network.parameters = self._parameters
             self._parameters = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its epoch and its weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "parameters": self._parameters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best, self.best_epoch, self._parameters = state["best"], state["best_epoch"], state["parameters"]
 
 
 class _Function(Callback):
@@ -173,3 +276,22 @@ def as_callbacks(callbacks: Any) -> list[Any]:
             )
         found.append(callback if isinstance(callback, Callback) else _Function(callback))
     return found
+
+
+def end_fit(callbacks: Iterable[Any], state: State, error: BaseException | None) -> None:
+    """Call all callbacks' ``on_fit_end``, also if some of these fail.
+
+    If the fit has ended with an error, failures here become notes to it; else the first of them is raised.
+    """
+    failed = error
+    for callback in callbacks:
+        try:
+            callback.on_fit_end(state)
+        except BaseException as another:
+            if failed is None:
+                failed = another
+            else:
+                kind = type(another).__name__
+                failed.add_note(f"{type(callback).__name__}.on_fit_end failed, too: {kind}: {another}")
+    if failed is not None and failed is not error:
+        raise failed

@@ -21,7 +21,11 @@ AnyTargets = Targets | ProbabilityTargets
 
 # Codes by output and name; the first of each output is what "auto" takes.
 CODES = {
-    "softmax": {"cross_entropy": SOFTMAX_CROSS_ENTROPY, "squared_error": SOFTMAX_SQUARED_ERROR},
+    "softmax": {
+        "cross_entropy": SOFTMAX_CROSS_ENTROPY,
+        "squared_error": SOFTMAX_SQUARED_ERROR,
+        "sampled_softmax": SOFTMAX_CROSS_ENTROPY,  # wherever nothing is trained
+    },
     "sigmoid": {"binary_cross_entropy": SIGMOID_CROSS_ENTROPY, "squared_error": SIGMOID_SQUARED_ERROR},
     "identity": {"squared_error": SQUARED_ERROR},
 }
@@ -85,3 +89,9 @@ def mean_loss(logits: np.ndarray, targets: AnyTargets) -> float:
 def first_sample(targets: AnyTargets) -> AnyTargets:
     """Targets of the first sample alone, without weights."""
     return targets._replace(labels=targets.labels[:1], values=targets.values[:1], weights=np.zeros(0))
+
+
+def part(targets: AnyTargets, start: int, stop: int) -> AnyTargets:
+    """Targets of some samples, divided by the same total."""
+    labels, values, weights = (array[start:stop] for array in (targets.labels, targets.values, targets.weights))
+    return targets._replace(labels=labels, values=values, weights=weights)

@@ -4,14 +4,17 @@ The lines are results and go to stdout; the bar, and what is said about compilin
 there is no bar and not one control character, only lines.
 """
 
+import math
 import os
 import stat
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from .callbacks import Callback, State
 
@@ -29,6 +32,9 @@ class Display(Callback):
     ----------
     varying_rate : bool
         Whether the learning rate may change: it then has a column, filled when it does.
+    curves : bool, default=False
+        Whether loss and accuracy are drawn below the bar while training, and once more at the end. Only on a terminal
+        that is wide enough and knows Braille characters.
 
     Attributes
     ----------
@@ -38,7 +44,7 @@ class Display(Callback):
         Time spent on training so far, without validation, and without this display's own lines.
     """
 
-    def __init__(self, varying_rate: bool = False) -> None:
+    def __init__(self, varying_rate: bool = False, curves: bool = False) -> None:
         self.state: State | None = None
         self.seconds = 0.0
         self._varying_rate, self._rate = varying_rate, 0.0
@@ -57,7 +63,9 @@ class Display(Callback):
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
         )
-        self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._bar = _Bar(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._curves = curves and self._live and self._console.encoding.lower().startswith("utf")
+        self._course: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_accuracy": []}
         self._drawn = self._since = 0.0
 
     def on_fit_begin(self, state: State) -> None:
@@ -96,6 +104,8 @@ class Display(Callback):
         """Print the epoch's line."""
         m = state.metrics
         self.seconds += m["seconds"]
+        for name, values in self._course.items():
+            values.append(m[name])
         line = (
             f"{f'{state.epoch}/{state.epochs}':>{_width(state)}} {show_number(m['loss'], 9)}"
             f"{100 * m['accuracy']:>9.2f} %{100 * m['val_accuracy']:>10.2f} %{m['samples_per_second']:>13,.0f}"
@@ -115,6 +125,8 @@ class Display(Callback):
         if self._live:
             self._bar.stop()
             self._print_pending()
+            for line in self._chart(None):
+                self._console.print(line, markup=False, soft_wrap=True)
 
     def _stop_waiting(self) -> None:
         self._timer.cancel()
@@ -134,9 +146,28 @@ class Display(Callback):
         done = state.epoch * state.minibatches + state.minibatch * (state.minibatch < state.minibatches)
         epoch = min(state.epoch + 1, state.epochs)
         self._print_pending()
+        self._bar.below = self._chart(state.epochs)
         self._bar.update(self._bar.task_ids[0], completed=done, description=f"epoch {epoch}/{state.epochs}")
         self._bar.refresh()
         self._drawn = time.perf_counter()
+
+    def _chart(self, epochs: int | None) -> list[str]:
+        """Return the curves of so many epochs, or of those that there were; nothing before there are two."""
+        losses, *accuracies = self._course.values()
+        if not self._curves or len(losses) < 2:
+            return []
+        from .terminal_curves import Curve, chart
+
+        trained, validated = accuracies
+        if math.isnan(trained[-1]):
+            second = Curve("validation R²", validated, lambda value: f"{value:.4f}")
+        else:
+            known = not math.isnan(validated[-1])
+            name, values = ("validation accuracy", validated) if known else ("accuracy", trained)
+            second = Curve(name, values, lambda value: f"{100 * value:.2f} %")
+        return chart(
+            [Curve("loss", losses, lambda value: show_number(value, 0)), second], self._console.width - 1, epochs
+        )
 
     def _print_pending(self) -> None:
         if self._pending:
@@ -148,6 +179,18 @@ class Display(Callback):
             self._console.print(text, style="dim", markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
+
+
+class _Bar(Progress):
+    """A bar with lines below it."""
+
+    below: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return what is drawn: the bar, and the lines."""
+        yield from super().get_renderables()
+        if self.below:
+            yield Text("\n".join(self.below), no_wrap=True)
 
 
 def _bar_wanted() -> bool:

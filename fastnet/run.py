@@ -1,7 +1,7 @@
 """One fit on its way: what compiled code works on, and the calls of an epoch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,19 +9,43 @@ from . import barrier, hidden, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
-from .layout import unpack
-from .losses import AnyTargets
+from .layers import Net
+from .layout import aligned_zeros, pack, unpack
+from .losses import AnyTargets, part
 from .network import Network
 from .optimizers import Optimizer
 from .regularisation import Clipping, compiled_dropout
-from .rows import sparse_rows
-from .targets import SQUARED_ERROR
+from .rows import csr_rows, dense_rows, sparse_rows
+from .sparse_data import RowBlocks, is_sparse
+from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
 from .weighting import minibatch_weights
 from .workspace import workspace
 
 # After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
 # with one thread for about so many seconds, then for twice as many, as long as it goes on. Trying costs 20 to 50 ms.
 _SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
+
+_WITHOUT_ACCURACY = (SQUARED_ERROR, SAMPLED_SOFTMAX)
+
+# What is folded into the weights of sparse rows between two settlements: see ``kernels/sparse.py``.
+_FOLDED = ("alpha", "u", "q")
+
+
+class Results(NamedTuple):
+    """What is known of the minibatches of one epoch. Compiled code writes it, so that no interruption loses any."""
+
+    losses: np.ndarray  # (n_minibatches,) float64
+    hits: np.ndarray  # (n_minibatches,) int64: right predictions; -1 for those that have not been trained on
+
+    @classmethod
+    def none_of(cls, n_minibatches: int) -> "Results":
+        """Return the results of an epoch that has yet to begin."""
+        return cls(np.zeros(n_minibatches), np.full(n_minibatches, -1, np.int64))
+
+    @property
+    def done(self) -> int:
+        """Minibatches that have been trained on, the first ones."""
+        return int(np.count_nonzero(self.hits >= 0))
 
 
 class Run:
@@ -30,7 +54,7 @@ class Run:
     Parameters
     ----------
     network : Network
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
         Checked; kept alive here, since compiled code knows its address only.
     targets : Targets
     batch_size, n_threads : int
@@ -47,7 +71,7 @@ class Run:
     def __init__(
         self,
         network: Network,
-        X: np.ndarray,
+        X: Any,
         targets: AnyTargets,
         batch_size: int,
         n_threads: int,
@@ -56,33 +80,78 @@ class Run:
         clip_norm: float | None = None,
         n_samples: int | None = None,
     ):
-        X = network._inputs(X)
-        self._network, self._X, self._targets = network, X, targets
-        self._batch_size, self.together = batch_size, together
-        self._plain, self._dropout = network._packed(), compiled_dropout(rates)
+        self._network, self._batch_size, self._n_threads = network, batch_size, n_threads
+        self.together = together
+        self._plain, self._dropout = self._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
-        n_slices = plan.slices(network.layer_sizes, batch_size)
-        entries = self._entries(X, n_slices)
-        self._rows: gather.Rows | sparse.SparseRows = self._dense(X) if entries is None else entries
-        self.sparse = entries is not None
-        slopes = self._net is not self._plain
-        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries, slopes)
-        self.n_samples, self.n_packed = X.shape[0] if n_samples is None else n_samples, self._net.packed.size
+        self.n_packed = self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
-        self._losses = np.zeros(-(-self.n_samples // batch_size))
-        self._hits = np.zeros(len(self._losses), np.int64)
-        self._weights = np.ones(len(self._losses))
         self._calls_alone, self._penalty = 0, 0.0
-        self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
+        self._loss = self._weight = 0.0
+        self._right = self._trained = 0
+        self._loaded: Any = None
+        self._rows: gather.Rows | sparse.SparseRows | None = None
+        self._blocks: RowBlocks | None = None
+        self._block: np.ndarray | None = None
+        self.load(X, targets, n_samples)
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """Layer sizes of the network that compiled code works on."""
+        return self._network.layer_sizes
+
+    def _packed(self) -> Net:
+        return self._network._packed()
+
+    def _as_trained(self, targets: Any) -> Any:
+        """Targets as compiled code takes them."""
+        return targets
+
+    def load(self, X: Any, targets: AnyTargets, n_samples: int | None = None) -> None:
+        """Take other rows to train on; weights stay, and so do the buffers if the rows are dense as before."""
+        if X is self._loaded:
+            return
+        self._loaded = X
+        sizes, batch_size = self._sizes, self._batch_size
+        self._X: Any = self._network._inputs(X)
+        self._targets = self._as_trained(targets)
+        self.n_samples = X.shape[0] if n_samples is None else n_samples
+        self._load_rows(plan.slices(sizes, batch_size))
+        self._losses, self._hits = Results.none_of(-(-self.n_samples // batch_size))
+        self._weights = np.ones(len(self._losses))
+        self._per_call = plan.minibatches_per_call(sizes, batch_size)
+        if self._blocks is not None:
+            self._per_call = min(self._per_call, self._blocks.minibatches)
         minibatches = min(self._per_call, len(self._losses))
-        self._call_seconds = minibatches * plan.minibatch_seconds(network.layer_sizes, batch_size)
+        self._call_seconds = minibatches * plan.minibatch_seconds(sizes, batch_size)
+
+    def release(self) -> None:
+        """Forget the rows, whose memory others will need before the next ones are loaded."""
+        self._loaded = self._X = self._blocks = self._block = None
+        self._targets = part(self._targets, 0, 0)
+        if isinstance(self._rows, sparse.SparseRows):
+            none = np.zeros(0, np.uint8)
+            self._rows = self._rows._replace(
+                records=none, starts=self._rows.starts[:1].copy(), products=self._rows.products[:0].copy()
+            )
+
+    def _load_rows(self, n_slices: int) -> None:
+        """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
+        X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
+        self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
+        if entries is not None or not isinstance(self._rows, gather.Rows):
+            arguments = self._batch_size, self._n_threads, True, n_slices, entries, self._net is not self._plain
+            self._work = workspace(self._plain.layers, self._network.dtype, *arguments)
+        self.sparse = entries is not None
+        if entries is not None:
+            self._rows = entries
+        else:
+            self._rows = dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype), *scaling)
 
     def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
         """Entries of the rows, or None if these had better stay dense."""
-        return sparse_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
-
-    def _dense(self, X: Any) -> gather.Rows:
-        return self._network._rows(X)
+        lists = csr_rows if is_sparse(X) else sparse_rows
+        return lists(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -96,6 +165,12 @@ class Run:
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
         batch_size, optimizer = self._batch_size, self._optimizer
+        if self._blocks is not None and end > begin:
+            self._block = self._blocks.rows(order, begin, end)  # kept alive
+            rows = dense_rows(self._block, *self._network._scaling(self._X))
+            # Position ``begin * batch_size`` of the order is the block's first row.
+            rows = rows._replace(address=rows.address - begin * batch_size * rows.row_step)
+            targets, order = self._blocks.targets(targets, order), np.arange(len(order), dtype=np.uint32)
         return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
 
     def _call(self, order: np.ndarray, begin: int, end: int) -> None:
@@ -113,30 +188,49 @@ class Run:
             self._penalty = 0.0
 
     @property
-    def drops(self) -> bool:
-        """Whether there is dropout."""
+    def needs_key(self) -> bool:
+        """Whether something is drawn in each minibatch."""
         return self._dropout is not None
+
+    def _set_key(self, key: int) -> None:
+        """Say what is drawn in an epoch."""
+        if self._dropout is not None:
+            self._dropout.key[0] = key
 
     @property
     def n_units(self) -> int:
         """Units that the first layer's work is cut into."""
         return int(self._work.units[-1])
 
-    def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0) -> Iterator[int]:
+    @property
+    def keeps_place(self) -> bool:
+        """Whether ``state`` and ``restore`` work within an epoch."""
+        return True
+
+    @property
+    def n_minibatches(self) -> int:
+        """Minibatches of an epoch."""
+        return len(self._losses)
+
+    def minibatches(
+        self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0, results: Results | None = None
+    ) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
 
-        ``key`` says what dropout drops; it should be another for each epoch.
+        ``key`` says what dropout drops, and which classes are sampled; it should be another for each epoch. ``results``
+        are written; those minibatches that are already done there are left out.
 
         Raises
         ------
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        n_batches, self._optimizer = len(self._losses), self._as_compiled(optimizer)
+        results = Results.none_of(self.n_minibatches) if results is None else results
+        (self._losses, self._hits), first = results, results.done
+        n_batches, self._optimizer = self.n_minibatches, self._as_compiled(optimizer)
         self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
-        if self._dropout is not None:
-            self._dropout.key[0] = key
-        for begin in range(0, n_batches, self._per_call):
+        self._set_key(key)
+        for begin in range(first, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, begin, end)
             bad = ~np.isfinite(self._losses[begin:end])
@@ -147,6 +241,10 @@ class Run:
         self._settle()
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
+        self._loss += float(self._losses @ self._weights)
+        self._weight += float(self._weights.sum())
+        self._right += int(self._hits.sum())
+        self._trained += self.n_samples
 
     def _diverge(self, what: str, epoch: int, optimizer: Optimizer) -> None:
         kept = f"those of epoch {epoch}" if epoch else "those from before"
@@ -161,6 +259,11 @@ class Run:
         """Whether all weights are finite."""
         return bool(np.isfinite(self._net.packed).all())
 
+    @property
+    def fine(self) -> bool:
+        """Whether all weights and losses are finite."""
+        return self.finite and bool(np.isfinite(self._losses).all())
+
     def _settle(self) -> None:
         """Turn folded weights into plain ones."""
         passes.train_epoch(*self._arguments(np.zeros(0, np.uint32), 0, 0), 0, 1)
@@ -168,28 +271,61 @@ class Run:
     def publish(self) -> None:
         """Copy the weights into the network."""
         self._settle()
+        self._unpack()
+
+    def _unpack(self) -> None:
         unpack(self._plain.packed, self._plain.layers, self._network.parameters)
 
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
         self._settle()
-        fine = self.finite and bool(np.isfinite(self._losses).all())
+        fine = self.fine
         if fine:
             self.publish()
         return fine
 
-    def epoch_means(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the epoch's samples, as they were when they were trained on.
+    def state(self) -> dict[str, Any]:
+        """Copy what minibatches hand on to each other: weights, and what is folded into them since their settlement.
+
+        Nothing is settled for it, so that training goes on with the same bits. Weights are those that compiled code has
+        in memory, laid out like ``Network.parameters``.
+        """
+        state: dict[str, Any] = {"parameters": self.unpacked(self._plain.packed), "folded": None}
+        if self.sparse:
+            state["folded"] = {name: getattr(self._work.tiles, name).copy() for name in _FOLDED}
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` gave, for the same network and data; called before the first minibatch."""
+        pack(state["parameters"], self._plain.layers, self._plain.packed)
+        for name, array in (state["folded"] or {}).items():
+            getattr(self._work.tiles, name)[:] = array
+
+    def unpacked(self, packed: np.ndarray) -> np.ndarray:
+        """Copy a vector that is laid out like the packed parameters into the order of ``Network.parameters``."""
+        flat = np.empty_like(self._network.parameters)
+        unpack(packed, self._plain.layers, flat)
+        return flat
+
+    def packed(self, flat: np.ndarray) -> np.ndarray:
+        """Return the inverse of ``unpacked``; padding is zero."""
+        packed = aligned_zeros(self.n_packed, self._network.dtype)
+        pack(flat, self._plain.layers, packed)
+        return packed
+
+    def epoch_means(self) -> tuple[float, float, int]:
+        """Mean loss and accuracy of the samples since the last call, as they were when trained on, and their number.
 
         The loss is the mean over the samples' weights; the accuracy counts each sample once.
         """
-        loss = float(self._losses @ self._weights / self._weights.sum())
-        if self._targets.loss == SQUARED_ERROR:
-            return loss, np.nan
-        return loss, float(self._hits.sum() / self.n_samples)
+        loss, n_samples = self._loss / self._weight, self._trained
+        accuracy = np.nan if self._targets.loss in _WITHOUT_ACCURACY else float(self._right / n_samples)
+        self._loss = self._weight = 0.0
+        self._right = self._trained = 0
+        return loss, accuracy, n_samples
 
 
-def warm_up(network: Network, X: np.ndarray) -> None:
+def warm_up(network: Network, X: Any) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
     X = network._inputs(X[:1])
-    sparse_rows(X, *network._scaling(X), network.layer_sizes[1])
+    (csr_rows if is_sparse(X) else sparse_rows)(X, *network._scaling(X), network.layer_sizes[1])

@@ -1,26 +1,33 @@
 """The trainer: epochs in Python, minibatches in compiled code."""
 
-import math
-import time
+import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import checks, hidden, plan
-from ._parallel import available_cpus, crew
-from .callbacks import State, as_callbacks
-from .history import METRICS, History
+from . import checks, hidden, plan, sampled_run, stream
+from ._parallel import available_cpus
+from .callbacks import as_callbacks
+from .checkpoints.identity import describe_data, describe_settings
+from .checkpoints.interval import check_every
+from .checkpoints.keeper import Keeper, keeper_of
+from .fitting import Fit, Task
+from .history import History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
-from .losses import AnyTargets, check_loss, first_sample, mean_loss
+from .losses import AnyTargets, check_loss
 from .network import Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
-from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
+from .preprocessing import PCA, Pieces, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
-from .run import Run, warm_up
+from .run import Run
+from .sampled_run import SampledRun, Sampling
 from .schedules import Schedule, check_schedule, learning_rate
+from .sparse_data import is_sparse
 from .weighting import ClassWeight, sample_weights
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
@@ -39,22 +46,15 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "center": lambda value: checks.check_flag("center", value),
     "scale": check_scale,
     "pca": as_pca,
+    "n_candidates": lambda value: checks.check_integer("n_candidates", value, low=1),
+    "candidate_distribution": sampled_run.check_distribution,
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
+    "checkpoint_dir": lambda value: _check_path(value),
+    "checkpoint_every": check_every,
 }
-
-
-# Above so many samples the order is shuffled in 4 bytes a sample, which takes 1.5 times as long as in 8.
-_MANY_SAMPLES = 1_000_000
-
-
-def _shuffled(rng: np.random.Generator, n_samples: int) -> np.ndarray:
-    """Return an epoch's order, as uint32."""
-    if n_samples <= _MANY_SAMPLES:
-        return rng.permutation(n_samples).astype(np.uint32)
-    order = np.arange(n_samples, dtype=np.uint32)
-    rng.shuffle(order)
-    return order
+# What bits do not depend on.
+_FREE = ("n_threads", "callbacks", "checkpoint_dir", "checkpoint_every")
 
 
 class Trainer:
@@ -66,10 +66,11 @@ class Trainer:
         Is changed in place, at the end of each epoch; after Ctrl-C it has the last minibatch that was finished.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
         "adamw" is "adam" with decoupled weight decay.
-    loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error"}, default="auto"
+    loss : {"auto", "cross_entropy", "binary_cross_entropy", "squared_error", "sampled_softmax"}, default="auto"
         "auto" takes what belongs to the network's output: cross-entropy for softmax, binary cross-entropy for
         sigmoid, squared error for identity. "squared_error" also goes with the others, as half the sum of
-        ``(p - t)**2`` over their probabilities; other pairs are refused.
+        ``(p - t)**2`` over their probabilities; other pairs are refused. "sampled_softmax" is for softmax with very
+        many classes: see the notes.
     learning_rate : "auto" or float, default="auto"
         "auto" takes 0.1 for "sgd" and 0.001 for "adam" and "adamw".
     batch_size : int, default=32
@@ -102,13 +103,28 @@ class Trainer:
     pca : PCA, int, float or None, default=None
         Train on the principal components of the centred and scaled rows: so many, or so many as have that share of
         the variance (see ``fastnet.PCA``). The network has as many inputs.
+    n_candidates : int, default=64
+        For "sampled_softmax": classes that are drawn for each minibatch; twice as many cost less than twice the time
+        and learn better.
+    candidate_distribution : {"uniform", "log_uniform"} or array-like of shape (n_classes,), default="uniform"
+        How likely classes are drawn: "log_uniform" suits classes that are sorted from the most to the least frequent
+        one (class k with ``log((k + 2) / (k + 1)) / log(n_classes + 1)``); or weights above 0, such as counts.
     seed : int, numpy.random.Generator or None, default=None
-        Shuffles the samples of each epoch, and says what dropout drops.
+        Shuffles the samples of each epoch, and says what dropout drops and which classes are drawn.
     n_threads : int or None, default=None
         At most that many, and never more than there are CPUs; None takes as many as are worth it for the shapes.
         The results are the same bits for any number.
     callbacks : iterable of Callback or callable, default=()
         See ``fastnet.callbacks``.
+    checkpoint_dir : str, os.PathLike or None, default=None
+        Folder for checkpoints, from which ``fit(..., resume=True)`` goes on with the same bits. It is made if need be,
+        and belongs to one training. The last two files are kept, and the best: that of the epoch with the smallest
+        validation loss, or training loss without validation data.
+    checkpoint_every : int, str or None, default=None
+        So many epochs, or a time such as "30s", "10min" or "1.5h" after which there is a checkpoint also within an
+        epoch. None takes every epoch, but fewer if writing would take more than a twentieth of the time, and 10 minutes
+        within one. There always is one at the end of a fit, and when Ctrl-C, a signal's exception or a callback's error
+        ends it, at the last minibatch that was finished.
 
     Notes
     -----
@@ -120,6 +136,13 @@ class Trainer:
     changed between fits. The algorithm is that of part 7 of the article series "Building a Neural Network from
     scratch", with minibatches. Adam is that of Kingma and Ba, 2015; AdamW that of Loshchilov and Hutter, 2019, with
     the decay multiplied by the learning rate, as in torch.
+
+    With "sampled_softmax" a minibatch looks at its targets and at some drawn classes only (Jean, Cho, Memisevic,
+    Bengio, "On Using Very Large Target Vocabulary for Neural Machine Translation", 2015), so that an epoch takes about
+    the same time however many classes there are. The logarithm of how often a class is expected among the drawn ones is
+    taken off its logit, so that the gradient estimates that of cross-entropy. It needs a hidden layer and plain SGD;
+    weight decay and dropout go with it. The history's loss is that of telling the target from the drawn classes,
+    smaller than cross-entropy, and its accuracy NaN; validation and predictions look at all classes.
 
     Examples
     --------
@@ -152,9 +175,13 @@ class Trainer:
         center: bool = True,
         scale: str | float = "auto",
         pca: PCA | int | float | None = None,
+        n_candidates: int = 64,
+        candidate_distribution: Any = "uniform",
         seed: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         callbacks: Iterable[Any] = (),
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | str | None = None,
     ):
         if not isinstance(network, Network):
             raise TypeError(f"network must be a fastnet.Network, got {type(network).__name__}")
@@ -175,8 +202,14 @@ class Trainer:
         self.center = center
         self.scale = scale
         self.pca = pca
+        self.n_candidates = n_candidates
+        self.candidate_distribution = candidate_distribution
         self.n_threads = n_threads
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self._seed = None if isinstance(seed, np.random.Generator) else seed
+        self._last_checkpoint: Path | None = None
         self._rng = checks.check_seed(seed)
         self._memory = Memory(network.dtype)
         self._check_together()
@@ -205,15 +238,17 @@ class Trainer:
         class_weight: ClassWeight = None,
         validation_data: tuple[Any, ...] | None = None,
         reset_preprocessing: bool = False,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
             uint8, float32 or float64 in any memory layout, also read-only or mapped from a file: rows are gathered
             from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
-            these entries. Must not change during the fit.
+            these entries. So are sparse matrices with at most 65,536 columns, however many entries they have; of others
+            some minibatches at a time are written out as dense rows. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
@@ -228,10 +263,17 @@ class Trainer:
             Loss and accuracy on these are measured after each epoch; classes have no weights there.
         reset_preprocessing : bool, default=False
             Fix centring and scaling anew from this ``X``.
+        resume : bool, default=False
+            Go on from the newest whole checkpoint in ``checkpoint_dir``, which gives the network its weights and
+            preprocessing, the optimizer its memory, the generator its state, and callbacks theirs. The result has the
+            bits of a training that was never interrupted. Data and settings must be the same, but for ``n_threads``,
+            and for more ``epochs``; a schedule that depends on their number is then that of the new one. Without a
+            checkpoint training starts from the beginning; of a finished one the result is returned.
 
         Returns
         -------
         History
+            Of all epochs, also of those before a resumption.
 
         Raises
         ------
@@ -239,29 +281,121 @@ class Trainer:
             If an argument is not as described; nothing has been changed then.
         DivergenceError
             If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
+        CheckpointError
+            If ``checkpoint_dir`` can't be used, is in use, or has checkpoints but ``resume`` is False; if those are of
+            other data or settings, or all damaged; if a checkpoint can't be written: then older ones are as they were,
+            and the network has been trained as far as it has.
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
-        before = self.network.preprocessing
-        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or before is None
+        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or self.network.preprocessing is None
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
-        targets = targets._replace(weights=weights)
+        chunk = X, targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
-        batch_size = self._batch_size(len(X))
+        batch_size, n_threads = self._batch_size(X.shape[0]), self._threads(self.batch_size)
+        pieces = [X] if first else None
+        task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation)
+        return self._fit(task, resume)
+
+    def fit_stream(
+        self,
+        chunks: Any,
+        *,
+        epochs: int = 1,
+        class_weight: Mapping[int, float] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        preprocessing_from: str = "first",
+        reset_preprocessing: bool = False,
+        prefetch: bool = False,
+        resume: bool = False,
+    ) -> History:
+        """Train on data that come chunk by chunk, and need never be in memory as a whole.
+
+        Each chunk is shuffled and trained on in compiled calls, like a small data set; the last minibatch of a chunk
+        may be smaller. Chunks are taken in the order in which they come: they should be mixed.
+
+        Parameters
+        ----------
+        chunks : iterable of tuples (X, y) or (X, y, sample_weight), or a function that returns one
+            As for ``fit``; X may be sparse. It is gone through once an epoch: a list, an object with ``__iter__``, or a
+            function without arguments (a generator function, say) will do. An iterator serves one pass only.
+        epochs : int, default=1
+        class_weight : dict or None, default=None
+            As for ``fit``; "balanced" would need all labels beforehand.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            As for ``fit``: in memory, or mapped from a file.
+        preprocessing_from : {"first", "all"}, default="first"
+            Whether centring, scaling and principal components are found in the first chunk, or in all of them in one
+            more pass over the chunks (two for principal components). Without effect if the network has them already.
+        reset_preprocessing : bool, default=False
+            Find them anew.
+        prefetch : bool, default=False
+            Read the next chunk in a thread while this one is trained on. That saves time if reading takes some, and
+            memory holds two chunks then. The reader must not depend on the thread that it runs in (as connections of
+            sqlite3 do).
+        resume : bool, default=False
+            As for ``fit``. Checkpoints of a stream are written after whole epochs only, and compare the first chunk.
+
+        Returns
+        -------
+        History
+            ``seconds`` include the time of reading.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a chunk is not as described; the chunk is named. What was trained before it is kept.
+        DivergenceError
+            As ``fit``.
+
+        Notes
+        -----
+        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = fastnet.datasets.load_digits()
+        >>> def chunks():
+        ...     for start in range(0, len(data.X_train), 512):
+        ...         yield data.X_train[start : start + 512], data.y_train[start : start + 512]
+        >>> network = fastnet.Network([64, 32, 10], seed=0)
+        >>> history = fastnet.Trainer(network, learning_rate=0.2, seed=0).fit_stream(chunks, epochs=20)
+        >>> bool(network.score(data.X_test, data.y_test) > 0.9)
+        True
+        """
+        settings = (class_weight, validation_data, preprocessing_from, reset_preprocessing, prefetch, resume)
+        return stream.fit(self, chunks, epochs, *settings)
+
+    def _fit(self, task: Task, resume: bool) -> History:
+        """Train, if nothing is to be refused before."""
+        resume = self._check_resume(resume)
         self._check_together()
-        learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        if first:
-            self.network.preprocessing = self._preprocessing(X)
-        self._trained = False
+        learning_rate(self.schedule, self._first_rate, 0, task.epochs, [])
+        with self._keeper(task, resume) as keeper:
+            return self._kept_fit(task, keeper)
+
+    def _kept_fit(self, task: Task, keeper: Keeper | None) -> History:
+        before = self.network.preprocessing
+        if task.pieces is not None and (keeper is None or keeper.found is None):
+            self.network.preprocessing = self._preprocessing(task.pieces)
+        fit = Fit(self, task, keeper)
         try:
-            for samples in (X, *(validation or ())[:1]):
-                self.network._warn_of_kind(samples)
-            return self._fit(X, targets, epochs, batch_size, validation)
+            for samples in (task.first()[0], *(task.validation or ())[:1]):
+                self.network._warn_of_kind(samples, stacklevel=5)
+            return fit.run()
         except BaseException:
-            if not self._trained:
+            if not fit.trained:
                 self.network.preprocessing = before
             raise
+        finally:
+            self._last_checkpoint = keeper.path if keeper is not None else None
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """Newest checkpoint of the last fit: written by it, or resumed from; None if there is none."""
+        return self._last_checkpoint
 
     # -- checks and preparation ------------------------------------------------------------------------
 
@@ -272,25 +406,54 @@ class Trainer:
         for name, value in (("momentum", self.momentum), ("nesterov", self.nesterov)):
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
+        if self.loss == sampled_run.LOSS:
+            sampled_run.check(self.network, self._sampling, self.optimizer, self.momentum, self.clip_norm)
+
+    @property
+    def _sampling(self) -> Sampling:
+        return Sampling(self.n_candidates, self.candidate_distribution)
+
+    def _check_resume(self, resume: Any) -> bool:
+        resume = checks.check_flag("resume", resume)
+        for name, value in (("resume=True", resume), ("checkpoint_every", self.checkpoint_every)):
+            if value and self.checkpoint_dir is None:
+                raise ValueError(f"{name} needs checkpoint_dir, the folder of the checkpoints")
+        return resume
+
+    def _keeper(self, task: Task, resume: bool) -> AbstractContextManager[Keeper | None]:
+        """Return what looks after checkpoints, if any are wanted."""
+        path = None if self.checkpoint_dir is None else Path(self.checkpoint_dir)
+        return keeper_of(path, self.checkpoint_every, lambda: self._identity(task), task.epochs, resume)
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        """Return data and settings: what a checkpoint is resumed with only if it is the same."""
+        settings = {name: getattr(self, name) for name in (*_SETTINGS, "loss") if name not in _FREE}
+        settings |= {"seed": self._seed, "generator": type(self._rng.bit_generator).__name__}
+        return {
+            "data": describe_data(*task.first(), task.validation),
+            "settings": describe_settings(self.network, settings, self.callbacks),
+        }
 
     def _n_features(self, X: Any, first: bool) -> int:
         """Columns that the rows must have: any number, if their principal components are still to be found."""
         if not first:
             return self.network.n_features
-        return self.network.layer_sizes[0] if self.pca is None else checks.check_matrix("X", X).shape[1]
+        if self.pca is None:
+            return self.network.layer_sizes[0]
+        return int((X if is_sparse(X) else checks.check_matrix("X", X)).shape[1])
 
-    def _check_data(self, name: str, X: Any, n_features: int) -> np.ndarray:
+    def _check_data(self, name: str, X: Any, n_features: int) -> Any:
         X = self.network._check_inputs(name, X, n_features)
-        if len(X) == 0:
+        if X.shape[0] == 0:
             raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
-        if len(X) >= 1 << 32:
-            raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
+        if X.shape[0] >= 1 << 32:
+            raise ValueError(f"{name} has {X.shape[0]} rows; at most {(1 << 32) - 1} can be shuffled")
         return X
 
-    def _check_targets(self, name: str, y: Any, X: np.ndarray) -> AnyTargets:
-        return self.network._check_targets(name, y, len(X), self.loss)
+    def _check_targets(self, name: str, y: Any, X: Any) -> AnyTargets:
+        return self.network._check_targets(name, y, X.shape[0], self.loss)
 
-    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[np.ndarray, AnyTargets] | None:
+    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[Any, AnyTargets] | None:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -301,11 +464,12 @@ class Trainer:
         X = self._check_data("validation_data[0]", validation_data[0], n_features)
         targets = self._check_targets("validation_data[1]", validation_data[1], X)
         weights = validation_data[2] if len(validation_data) == 3 else None
-        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, len(X)))
+        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, X.shape[0]))
 
-    def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        found = fitted(X, self.center, self.scale, as_pca(self.pca), self.network.layer_sizes[0], self.network.dtype)
-        checks.check_finite("mean of X", found.mean, self.network.dtype)
+    def _preprocessing(self, pieces: Pieces) -> Preprocessing:
+        n_inputs, dtype = self.network.layer_sizes[0], self.network.dtype
+        found = fitted(pieces, self.center, self.scale, as_pca(self.pca), n_inputs, dtype)
+        checks.check_finite("mean of X", found.mean, dtype)
         return found
 
     def _batch_size(self, n_samples: int) -> int:
@@ -321,103 +485,40 @@ class Trainer:
         """Threads worth using: each needs a CPU, work, and a panel of the first layer of its own."""
         if self.n_threads is not None:
             return min(self.n_threads, available_cpus())
-        return plan.threads(self.network.layer_sizes, batch_size, self.network.dtype, available_cpus())
+        sampled = self.loss == sampled_run.LOSS
+        sizes = self._sampling.sizes(self.network) if sampled else self.network.layer_sizes
+        return plan.threads(sizes, batch_size, self.network.dtype, available_cpus())
 
-    # -- training --------------------------------------------------------------------------------------
+    # -- what compiled code takes -----------------------------------------------------------------------
 
-    def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
-        n_threads = self._threads(batch_size)
-        state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
-        metrics: dict[str, list[float]] = {name: [] for name in METRICS}
-        try:
-            self._notify("on_fit_begin", state)
-            with crew(n_threads) as together:
-                started = time.perf_counter()
-                warm_up(self.network, X)
-                compiling = time.perf_counter() - started
-                started = time.perf_counter()
-                rates = dropout_rates(self.dropout, len(self.network.activations))
-                run = Run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
-                setup_seconds = time.perf_counter() - started
-                started = time.perf_counter()
-                run.compile(self._epoch_optimizer(run, self._first_rate))
-                if validation is not None:
-                    self._validate(validation[0][:1], first_sample(validation[1]), score=False)
-                state.compile_seconds = compiling + time.perf_counter() - started
-                self._notify("on_compiled", state)
-                while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
-                    pass
-        finally:
-            self._notify("on_fit_end", state)
-        arrays = {name: np.array(values) for name, values in metrics.items()}
-        return History(
-            **arrays,
-            compile_seconds=state.compile_seconds,
-            setup_seconds=setup_seconds,
-            n_threads=n_threads,
-            first_layer="sparse" if run.sparse else "dense",
-        )
-
-    def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
-        """One epoch; returns whether a callback wants to stop."""
-        before = metrics["loss"], metrics["val_loss"]
-        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
-        state.learning_rate, state.minibatch = rate, 0
-        started = time.perf_counter()
-        order = _shuffled(self._rng, run.n_samples)
-        optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
-        try:
-            for done in run.minibatches(order, optimizer, state.epoch, key):
-                state.minibatch = done
-                self._notify("on_minibatches_end", state)
-        except BaseException:
-            # What has been trained is kept, unless a loss or weight is not finite: then the last epoch's weights stay.
-            if run.publish_if_finite():
-                self._trained = True
-            else:
-                self._memory.clear()
-            raise
-        run.publish()
-        self._trained = True
-        seconds = time.perf_counter() - started
-        loss, accuracy = run.epoch_means()
-        started = time.perf_counter()
-        val_loss, val_accuracy = self._validate(*validation) if validation is not None else (math.nan, math.nan)
-        validation_seconds = time.perf_counter() - started
-        values = (loss, accuracy, val_loss, val_accuracy, rate, seconds, validation_seconds, run.n_samples / seconds)
-        state.metrics = dict(zip(METRICS, values, strict=True))
-        for name, value in state.metrics.items():
-            metrics[name].append(value)
-        state.epoch += 1
-        wishes = [callback.on_epoch_end(state) for callback in self.callbacks]
-        return any(wishes)
+    def _new_run(self, *args: Any) -> Run:
+        return SampledRun(self._sampling, *args) if self.loss == sampled_run.LOSS else Run(*args)
 
     @property
     def _first_rate(self) -> float:
         """Learning rate from which the schedule starts."""
         return LEARNING_RATES[self.optimizer] if isinstance(self.learning_rate, str) else self.learning_rate
 
-    def _epoch_optimizer(self, run: Run, rate: float) -> Optimizer:
-        """Return what compiled code takes for one epoch; what it remembers outlives the fit."""
+    def _epoch_optimizer(self, run: Run, rate: float, done: int = 0) -> Optimizer:
+        """Return what compiled code takes for one epoch, of which some minibatches may be done.
+
+        What the optimizer remembers outlives the fit.
+        """
         if self.optimizer == "sgd":
             (velocity,) = self._memory.vectors("sgd", 1, run.n_packed if self.momentum > 0 else 0)
             return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, velocity)
         m, v = self._memory.vectors(self.optimizer, 2, run.n_packed)
         steps, decoupled = self._memory.steps, self.optimizer == "adamw"
-        before = int(steps[0])
+        before = int(steps[0]) - done
         return Adam(rate, self.beta1, self.beta2, self.epsilon, self.weight_decay, decoupled, m, v, before, steps)
 
-    def _dropout_key(self, run: Run) -> int:
-        """Return what dropout drops in this epoch; nothing is drawn without."""
-        return int(self._rng.integers(1 << 62)) if run.drops else 0
 
-    def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
-        logits = self.network._logits(X)
-        return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
-
-    def _notify(self, event: str, state: State) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(state)
+def _check_path(value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"checkpoint_dir must be a path or None, got {type(value).__name__}")
+    return Path(value)
 
 
 def _check_auto(name: str, value: Any) -> str | float:

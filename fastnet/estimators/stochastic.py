@@ -11,7 +11,7 @@ from .._parallel import crew
 from ..network import Network
 from ..regularisation import dropout_rates
 from .callbacks import has_callbacks
-from .engine import Epochs, Targets, epochs, fit_threads
+from .engine import Epochs, Targets, fit_threads
 from .optimizer import Optimizer, Working
 
 
@@ -117,7 +117,7 @@ class Course:
         with crew(n_threads) as together:
             X, targets = self._problem.X, self._sums.targets
             rates = dropout_rates(e.dropout, len(self._network.activations))
-            run = epochs(self._network, X, targets, batch_size, n_threads, together, n_samples, rates, e.clip_norm)
+            run = Epochs(self._network, X, targets, batch_size, n_threads, together, n_samples, rates, e.clip_norm)
             working = Working(optimizer, self._network, run.n_packed)
             try:
                 for _ in range(e.max_iter):
@@ -140,7 +140,7 @@ class Course:
         e, optimizer, chosen = self._estimator, working.optimizer, self._problem.chosen
         rows = (order if chosen is None else chosen[order]).astype(np.uint32)
         decays = self._sums.begin(rows)
-        key = e._random_state.randint(np.iinfo(np.int32).max) if run.drops else 0
+        key = e._random_state.randint(np.iinfo(np.int32).max) if run.needs_key else 0
         losses = run.train(rows, working.compiled(decays), key)
         e.n_iter_ += 1
         e.loss_ = self._sums.mean_loss(rows, losses, decays)
