@@ -274,6 +274,15 @@ def test_more_epochs_may_follow_and_threads_may_differ(dense, tmp_path):
         fit(make(dense, tmp_path), dense, 3, resume=True)
 
 
+def test_an_epoch_keeps_its_learning_rate(dense, tmp_path):
+    """Also where the schedule is another one with more epochs."""
+    with pytest.raises(KeyboardInterrupt):
+        fit(make(dense, tmp_path, Interrupt(14), schedule="cosine"), dense, 3)
+    rates = fit(make(dense, tmp_path, schedule="cosine"), dense, 6, resume=True).learning_rate
+    np.testing.assert_allclose(rates[:2], 0.1 * (1 + np.cos(np.pi * np.arange(2) / 3)))
+    np.testing.assert_allclose(rates[2:], 0.1 * (1 + np.cos(np.pi * np.arange(2, 6) / 6)))
+
+
 def test_a_finished_training_is_returned(dense, tmp_path):
     settings = {"epochs": 30, "learning_rate": 1.0}
     trainer = make(dense, tmp_path, EarlyStopping(patience=2), learning_rate=1.0)
@@ -667,10 +676,14 @@ def counting(function):
 if fatal:
     setattr(os, fatal, counting(getattr(os, fatal)))
 data = tests.dense_data()
-trainer = tests.make(data, folder, checkpoint_every="0.001s")
-print("ready", flush=True)
+trainer = tests.make(data, folder, tests.Ready(), checkpoint_every="0.001s")
 print(*tests.outcome(trainer, tests.fit(trainer, data, epochs, resume=True))[:1], flush=True)
 """
+
+
+class Ready(Callback):
+    def on_compiled(self, state):
+        print("ready", flush=True)
 
 
 def start_child(folder, fatal="", n=0, epochs=EPOCHS):
@@ -681,7 +694,7 @@ def start_child(folder, fatal="", n=0, epochs=EPOCHS):
 
 def finished(dense, folder):
     """Outcome of what a killed child has left."""
-    trainer = make(dense, folder, start=6, checkpoint_every="0.001s")
+    trainer = make(dense, folder, start=6 if folders.files(folder) else 0, checkpoint_every="0.001s")
     return outcome(trainer, fit(trainer, dense, resume=True))
 
 
@@ -708,13 +721,13 @@ def test_kill_at_each_step_of_writing(dense, tmp_path, fatal, n):
 @pytest.mark.slow
 def test_many_kills_at_any_time(dense, tmp_path):
     """One training of many epochs, killed again and again."""
-    rng, kills, epochs = np.random.default_rng(0), 0, 400
+    rng, kills, epochs = np.random.default_rng(0), 0, 150
     expected = whole(dense, epochs=epochs)[0]
     for _ in range(60):
         with start_child(tmp_path, epochs=epochs) as child:
             try:
                 child.stdout.readline()
-                text = child.communicate(timeout=rng.uniform(0.05, 1.5))[0]
+                text = child.communicate(timeout=rng.uniform(0.05, 1.0))[0]
             except subprocess.TimeoutExpired:
                 child.kill()
                 kills += 1
