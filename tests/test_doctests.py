@@ -12,6 +12,7 @@ MODULES = [
     "fastnet.trainer",
     "fastnet.schedules",
     "fastnet.callbacks",
+    "fastnet.checkpoints",
     "fastnet.preprocessing",
     "fastnet._warmup",
     "fastnet._info",
