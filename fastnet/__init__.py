@@ -42,6 +42,7 @@ _HOMES = {
     "FormatError": "exceptions",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "doctor": "_doctor",
     "info": "_info",
     "warmup": "_warmup",
 }
@@ -61,6 +62,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "datasets",
+    "doctor",
     "estimators",
     "exceptions",
     "functional",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
         scratch,
         trainer,
     )
+    from ._doctor import doctor
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping

@@ -1,7 +1,7 @@
 """What a fit looks like from outside: a bar with the time left on a terminal, one line per epoch everywhere.
 
-The lines are results and go to stdout; the bar, and what is said about compiling, go to stderr. Without a terminal
-there is no bar and not one control character, only lines.
+The lines are results and go to stdout, or where they are wanted; the bar, and what is said about compiling, go to
+stderr. Without a terminal there is no bar and not one control character, only lines.
 """
 
 import os
@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -22,29 +23,56 @@ _COMPILING_AFTER = 2.0
 _REDRAW_AFTER, _REDRAW_WITHIN_EPOCH_AFTER = 0.1, 0.3
 
 
-class Display(Callback):
-    """Show a fit while it runs.
-
-    Parameters
-    ----------
-    varying_rate : bool
-        Whether the learning rate may change: it then has a column, filled when it does.
+class Stopwatch(Callback):
+    """Know where a fit stands, and the time it took, and show nothing.
 
     Attributes
     ----------
     state : State or None
         Where training stands, once it has begun (compiling is no part of it).
     seconds : float
-        Time spent on training so far, without validation, and without this display's own lines.
+        Time spent on training so far, without validation, and without what is shown of it.
     """
 
-    def __init__(self, varying_rate: bool = False) -> None:
+    def __init__(self) -> None:
         self.state: State | None = None
         self.seconds = 0.0
+        self._since = 0.0
+
+    def on_compiled(self, state: State) -> None:
+        """Start."""
+        self.state = state
+        self._since = time.perf_counter()
+
+    def on_epoch_end(self, state: State) -> None:
+        """Count the epoch."""
+        self.seconds += state.metrics["seconds"]
+        self._since = time.perf_counter()
+
+    def on_fit_end(self, state: State) -> None:
+        """Count the part of an epoch that was done."""
+        if self.state is not None and state.epoch < state.epochs:
+            self.seconds += time.perf_counter() - self._since
+
+
+class Display(Stopwatch):
+    """Show a fit while it runs.
+
+    Parameters
+    ----------
+    varying_rate : bool
+        Whether the learning rate may change: it then has a column, filled when it does.
+    lines : file, optional
+        Where the lines go; stdout if it is not said.
+    """
+
+    def __init__(self, varying_rate: bool = False, lines: TextIO | None = None) -> None:
+        super().__init__()
         self._varying_rate, self._rate = varying_rate, 0.0
         self._console = Console(stderr=True, highlight=False)
-        self._live = _bar_wanted() and self._console.is_terminal and not self._console.is_dumb_terminal
-        self._above_bar = self._live and sys.stdout.isatty()
+        self._lines = sys.stdout if lines is None else lines
+        self._live = _bar_wanted(self._lines) and self._console.is_terminal and not self._console.is_dumb_terminal
+        self._above_bar = self._live and self._lines.isatty()
         self._pending: list[str] = []
         self._status = self._console.status("loading kernels")
         self._timer = threading.Timer(_COMPILING_AFTER, self._say_compiling)
@@ -58,7 +86,7 @@ class Display(Callback):
             TextColumn("left"),
         )
         self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
-        self._drawn = self._since = 0.0
+        self._drawn = 0.0
 
     def on_fit_begin(self, state: State) -> None:
         """Wait for the kernels, and say so if it takes long."""
@@ -80,13 +108,12 @@ class Display(Callback):
             self._note(f"kernels loaded from the cache in {show_seconds(seconds)}")
         else:
             self._note(f"kernels compiled, once, in {show_seconds(seconds)}")
-        self.state = state
         if self._live:
             self._bar.add_task(f"epoch 1/{state.epochs}", total=state.epochs * state.minibatches)
             self._bar.start()
         header = f"{'epoch':>{_width(state)}}      loss   accuracy  validation    samples/s"
         self._line(header + ("  learning rate" if self._varying_rate else ""))
-        self._since = time.perf_counter()
+        super().on_compiled(state)
 
     def on_minibatches_end(self, state: State) -> None:
         """Move the bar on, now and then."""
@@ -95,7 +122,6 @@ class Display(Callback):
     def on_epoch_end(self, state: State) -> None:
         """Print the epoch's line."""
         m = state.metrics
-        self.seconds += m["seconds"]
         line = (
             f"{f'{state.epoch}/{state.epochs}':>{_width(state)}} {show_number(m['loss'], 9)}"
             f"{100 * m['accuracy']:>9.2f} %{100 * m['val_accuracy']:>10.2f} %{m['samples_per_second']:>13,.0f}"
@@ -105,12 +131,11 @@ class Display(Callback):
             line += f"  {self._rate:>13.4g}"
         self._line(line)
         self._draw(state, _REDRAW_AFTER)
-        self._since = time.perf_counter()
+        super().on_epoch_end(state)
 
     def on_fit_end(self, state: State) -> None:
         """Take the bar away."""
-        if self.state is not None and state.epoch < state.epochs:
-            self.seconds += time.perf_counter() - self._since
+        super().on_fit_end(state)
         self._stop_waiting()
         if self._live:
             self._bar.stop()
@@ -125,7 +150,7 @@ class Display(Callback):
         if self._above_bar:
             self._pending.append(text)
         else:
-            print(text, flush=True)
+            print(text, file=self._lines, flush=True)
 
     def _draw(self, state: State, after: float) -> None:
         """Draw bar and lines if the last time was ``after`` seconds ago."""
@@ -150,10 +175,10 @@ class Display(Callback):
             print(text, file=sys.stderr, flush=True)
 
 
-def _bar_wanted() -> bool:
-    """Whether stderr is a terminal, and stdout no pipe to a program that writes between the bar's lines (tee, less)."""
+def _bar_wanted(lines: TextIO) -> bool:
+    """Whether stderr is a terminal, and the lines go to no program that writes between the bar's (tee, less)."""
     try:
-        piped = stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+        piped = stat.S_ISFIFO(os.fstat(lines.fileno()).st_mode)
     except (OSError, ValueError, AttributeError):  # not a file, as in tests and notebooks
         piped = False
     return sys.stderr.isatty() and not piped

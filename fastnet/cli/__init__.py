@@ -3,6 +3,7 @@
 One file a verb. Nothing heavy is imported before a command needs it, so that help comes at once.
 """
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -10,19 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import bench, info, reproduce, train, warmup
-from .messages import INTERRUPTED, USAGE
+from . import bench, doctor, info, reproduce, train, warmup
+from .interrupt import exit_code, take_sigterm
+from .messages import FAILED, USAGE, describe, fail, newline_after_interrupt
 
 
-class _Commands(TyperGroup):
-    """Commands whose usage errors are one line, like all their errors."""
+class Commands(TyperGroup):
+    """Commands whose errors are one line and an exit code."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command line and exit."""
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
-        except typer.Abort:
-            code = INTERRUPTED
         except Exception as error:
             if not hasattr(error, "format_message"):  # that is what typer's usage errors have, and click's
                 raise
@@ -34,9 +34,27 @@ class _Commands(TyperGroup):
                 code = USAGE
         sys.exit(code)
 
+    def invoke(self, context: Any) -> Any:
+        """Run a command; what it did not catch itself becomes one line here."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as interrupt:
+            newline_after_interrupt()
+            fail("interrupted", exit_code(interrupt))
+        except MemoryError as error:
+            fail(f"not enough memory: {error}", FAILED)
+        except ImportError as error:  # of an optional library; the message names the extra
+            if (error.name or "").partition(".")[0] == "fastnet":
+                raise
+            fail(describe(error), FAILED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # typer ends quietly then
+                raise
+            fail(describe(error), FAILED)
+
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +65,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command ``fastnet``."""
+    take_sigterm()
     app(prog_name="fastnet")
 
 
@@ -69,4 +88,5 @@ app.command(no_args_is_help=True, epilog=train.EPILOG)(train.train)
 app.command()(bench.bench)
 app.command(no_args_is_help=True)(reproduce.reproduce)
 app.command()(info.info)
+app.command()(doctor.doctor)
 app.command()(warmup.warmup)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .messages import DATA, INTERRUPTED, USAGE, fail
+from .interrupt import exit_code
+from .messages import DATA, USAGE, fail
 from .parsing import integers
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ def bench(
         for result in _results(rows, rivals, compare is not None, report["data"] == "MNIST", rounds, data_dir):
             report["rows"].append(result)
             measured += 1
-    except KeyboardInterrupt:
-        fail(f"interrupted: {measured} of {len(rows)} rows were measured", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        fail(f"interrupted: {measured} of {len(rows)} rows were measured", exit_code(interrupt))
     _finish(report, json_file)
 
 
