@@ -22,6 +22,8 @@ _MODULES = (
     "exceptions",
     "functional",
     "history",
+    "loggers",
+    "inference",
     "network",
     "plots",
     "preprocessing",
@@ -29,6 +31,7 @@ _MODULES = (
     "schedules",
     "scratch",
     "trainer",
+    "tuning",
 )
 _HOMES = {
     "Network": "network",
@@ -37,28 +40,40 @@ _HOMES = {
     "History": "history",
     "Callback": "callbacks",
     "EarlyStopping": "callbacks",
+    "LearningRateScheduler": "callbacks",
+    "CSVLogger": "loggers",
+    "JSONLogger": "loggers",
+    "Evaluation": "evaluation",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
+    "TuningResult": "tuning",
     "doctor": "_doctor",
     "info": "_info",
+    "load": "models",
+    "tune": "tuning",
     "warmup": "_warmup",
 }
 
 __all__ = [
     "PCA",
+    "CSVLogger",
     "Callback",
     "DivergenceError",
     "DownloadError",
     "EarlyStopping",
+    "Evaluation",
     "FormatError",
     "History",
+    "JSONLogger",
+    "LearningRateScheduler",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
     "Trainer",
+    "TuningResult",
     "__version__",
     "callbacks",
     "datasets",
@@ -67,7 +82,10 @@ __all__ = [
     "exceptions",
     "functional",
     "history",
+    "inference",
     "info",
+    "loggers",
+    "load",
     "network",
     "plots",
     "preprocessing",
@@ -75,6 +93,8 @@ __all__ = [
     "schedules",
     "scratch",
     "trainer",
+    "tune",
+    "tuning",
     "warmup",
 ]
 
@@ -86,6 +106,8 @@ if TYPE_CHECKING:
         exceptions,
         functional,
         history,
+        loggers,
+        inference,
         network,
         plots,
         preprocessing,
@@ -93,17 +115,22 @@ if TYPE_CHECKING:
         schedules,
         scratch,
         trainer,
+        tuning,
     )
     from ._doctor import doctor
     from ._info import info
     from ._warmup import warmup
-    from .callbacks import Callback, EarlyStopping
+    from .callbacks import Callback, EarlyStopping, LearningRateScheduler
     from .estimators import MLPClassifier, MLPRegressor
+    from .evaluation import Evaluation
     from .exceptions import DivergenceError, DownloadError, FormatError
     from .history import History
+    from .loggers import CSVLogger, JSONLogger
+    from .models import load
     from .network import Network
     from .preprocessing import PCA
     from .trainer import Trainer
+    from .tuning import TuningResult, tune
 
 
 def __getattr__(name: str) -> Any:

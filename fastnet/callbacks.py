@@ -1,8 +1,12 @@
 """What happens between compiled calls: progress, logs, stopping early.
 
 A callback is an object with some of the methods of ``Callback``, or a plain function, which is called at the end of
-each epoch. All are called in Python between compiled calls, at minibatch boundaries; an exception leaves a usable
-network.
+each epoch. All are called in Python between compiled calls, at minibatch boundaries.
+
+An exception in a callback ends the fit and reaches the caller. The network keeps the weights of the last minibatch that
+was finished, all callbacks' ``on_fit_end`` are still called, and the network can be used and trained on.
+
+Logs are in ``fastnet.loggers``, the decision boundary over the epochs in ``fastnet.plots``.
 """
 
 import math
@@ -27,7 +31,8 @@ class State:
     minibatch, minibatches : int
         Minibatches of this epoch finished, and how many it has.
     learning_rate : float
-        Of this epoch.
+        Of this epoch. What a callback sets, a number above zero, is taken from the next epoch on instead of what the
+        trainer's schedule says, to the end of the fit or until it is set again. ``History.learning_rate`` shows it.
     metrics : dict
         Of the last whole epoch: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, …
     compile_seconds : float
@@ -39,9 +44,28 @@ class State:
     minibatches: int
     epoch: int = 0
     minibatch: int = 0
-    learning_rate: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     compile_seconds: float = 0.0
+    _rate: float = field(default=0.0, init=False)
+    _rate_was_set: bool = field(default=False, init=False)
+
+    @property
+    def learning_rate(self) -> float:  # noqa: D102
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        from . import checks  # NumPy, which help on the command line does without
+
+        self._rate = checks.check_number("learning_rate", value, open_low=True)
+        self._rate_was_set = True
+
+    def _begin_epoch(self, scheduled: float) -> float:
+        """Return the learning rate of the epoch that begins: what the schedule says, unless a callback has set it."""
+        if not self._rate_was_set:
+            self._rate = scheduled
+        self.minibatch = 0
+        return self._rate
 
 
 class Callback:
@@ -60,7 +84,58 @@ class Callback:
         """After each epoch; True stops the training."""
 
     def on_fit_end(self, state: State) -> None:
-        """After the last epoch, and when an error or Ctrl-C ends the training."""
+        """After the last epoch, and when an error or Ctrl-C ends the training, even before ``on_fit_begin``."""
+
+
+class LearningRateScheduler(Callback):
+    """Set the learning rate of each epoch from the one before, as Keras' callback of that name.
+
+    Parameters
+    ----------
+    schedule : callable
+        Takes the epoch that begins, counted from 0, and the learning rate until now (for the first epoch that of the
+        trainer), and returns the epoch's rate, above zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``schedule`` can't be called; during a fit, if it returns no such number.
+
+    Notes
+    -----
+    Names such as "cosine", and functions of the epoch alone, go into ``Trainer(schedule=...)``; what a callback sets
+    comes before these. A plain function that looks at ``state.metrics`` may set ``state.learning_rate`` itself.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> data = fastnet.datasets.load_digits()
+    >>> fewer = LearningRateScheduler(lambda epoch, rate: rate if epoch < 2 else rate / 2)
+    >>> trainer = fastnet.Trainer(fastnet.Network([64, 32, 10], seed=0), learning_rate=0.2, callbacks=fewer, seed=0)
+    >>> trainer.fit(data.X_train, data.y_train, epochs=4).learning_rate
+    array([0.2 , 0.2 , 0.1 , 0.05])
+    """
+
+    def __init__(self, schedule: Callable[[int, float], float]):
+        if not callable(schedule):
+            raise TypeError(f"schedule must be a function of epoch and learning rate, got {type(schedule).__name__}")
+        self._schedule = schedule
+
+    def on_compiled(self, state: State) -> None:
+        """Set the first epoch's rate."""
+        self._set(state)
+
+    def on_epoch_end(self, state: State) -> None:
+        """Set the next epoch's rate."""
+        if state.epoch < state.epochs:
+            self._set(state)
+
+    def _set(self, state: State) -> None:
+        from . import checks
+
+        rate = self._schedule(state.epoch, state.learning_rate)
+        name = f"schedule({state.epoch}, {state.learning_rate:g})"
+        state.learning_rate = checks.check_number(name, rate, open_low=True)
 
 
 class EarlyStopping(Callback):
@@ -173,3 +248,22 @@ def as_callbacks(callbacks: Any) -> list[Any]:
             )
         found.append(callback if isinstance(callback, Callback) else _Function(callback))
     return found
+
+
+def end_fit(callbacks: Iterable[Any], state: State, error: BaseException | None) -> None:
+    """Call all callbacks' ``on_fit_end``, also if some of these fail.
+
+    If the fit has ended with an error, failures here become notes to it; else the first of them is raised.
+    """
+    failed = error
+    for callback in callbacks:
+        try:
+            callback.on_fit_end(state)
+        except BaseException as another:
+            if failed is None:
+                failed = another
+            else:
+                kind = type(another).__name__
+                failed.add_note(f"{type(callback).__name__}.on_fit_end failed, too: {kind}: {another}")
+    if failed is not None and failed is not error:
+        raise failed

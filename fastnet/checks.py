@@ -235,3 +235,34 @@ def check_weights(name: str, value: Any, n_samples: int) -> np.ndarray:
 
 def _kind(value: Any) -> str:
     return type(value).__name__
+
+
+def check_classes(name: str, value: Any, count: int) -> np.ndarray:
+    """Return labels of classes, texts or numbers, as a private read-only vector, or refuse them."""
+    labels = _plain_array(name, value)
+    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.ravel()):
+        labels = labels.astype(str)
+    if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and labels.dtype.itemsize > 8):
+        raise TypeError(f"{name} must hold texts or numbers, got dtype {labels.dtype}")
+    if labels.shape != (count,):
+        raise ValueError(f"{name} must have shape ({count},), one label a class, got shape {labels.shape}")
+    check_finite(name, labels)
+    if len(np.unique(labels)) < count:
+        values, counts = np.unique(labels, return_counts=True)
+        raise ValueError(f"{name} must differ from each other, got {values[counts.argmax()].item()!r} more than once")
+    labels = labels.copy()
+    labels.flags.writeable = False
+    return labels
+
+
+def check_feature_names(name: str, value: Any, n_features: int) -> tuple[str, ...]:
+    """Return the names of the features, or refuse them."""
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
+        raise TypeError(f"{name} must be a sequence of str, got {_kind(value)}")
+    names = tuple(value)
+    for i, one in enumerate(names):
+        if not isinstance(one, str):
+            raise TypeError(f"{name}[{i}] must be a str, got {_kind(one)} {one!r}")
+    if len(names) != n_features:
+        raise ValueError(f"{name} must have {n_features} names, one a feature, got {len(names)}")
+    return tuple(str(one) for one in names)

@@ -1,12 +1,13 @@
 """From logits to decisions: the most probable class, labels above a threshold, or no decision at all."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from . import checks, functional
+from . import checks
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +35,18 @@ class Rule:
         return cls(least, label, limits)
 
 
-def decide(logits: np.ndarray, output: str, rule: Rule) -> np.ndarray:
+def decide(logits: np.ndarray, output: str, rule: Rule, softmax: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return classes (softmax), 0 or 1 for each label (sigmoid), or the outputs themselves (identity)."""
     if output == "softmax":
-        return _classes(logits, rule)
+        return _classes(logits, rule, softmax)
     outputs = _labels(logits, rule) if output == "sigmoid" else logits
     return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
 
-def _classes(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def _classes(logits: np.ndarray, rule: Rule, softmax: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     classes = logits.argmax(axis=1)
     if rule.min_proba > 0:
-        sure = functional.softmax(logits).max(axis=1) >= rule.min_proba
+        sure = softmax(logits).max(axis=1) >= rule.min_proba
         return np.where(sure, classes, rule.rejected)
     return classes
 

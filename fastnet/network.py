@@ -10,13 +10,16 @@ import numpy as np
 
 from . import checks, decisions, functional, hidden, layers, losses, passes
 from ._parallel import available_cpus, crew
+from .evaluation import Evaluation
 from .exceptions import DivergenceError
+from .exchange import Exchange
 from .gradients import Gradients, loss_and_gradients
 from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import gather, more_activations
 from .kernels.activations import IDENTITY
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, pack, unpack
 from .losses import LOSS_OF_OUTPUT, AnyTargets
+from .metrics import evaluated
 from .preprocessing import Preprocessing, kind_of_data
 from .rows import dense_rows
 from .workspace import workspace
@@ -44,7 +47,7 @@ class _Views(list[np.ndarray]):
         view[...] = array
 
 
-class Network:
+class Network(Exchange):
     """A multilayer perceptron.
 
     Parameters
@@ -187,6 +190,7 @@ class Network:
                 shape = f"({value.n_features}, {self.layer_sizes[0]})" if what == "components" else self.layer_sizes[:1]
                 found = np.shape(getattr(value, what))
                 raise ValueError(f"preprocessing.{what} must have shape {shape}, got {found}")
+            self._check_names_fit(value)
             value = value.astype(self.dtype)
         self._preprocessing, self._projection = value, _projection(value)
 
@@ -248,9 +252,9 @@ class Network:
         self._warn_of_kind(X)
         return self._logits(X)
 
-    def _logits(self, X: np.ndarray) -> np.ndarray:
-        """Logits of a checked matrix, which must be finite."""
-        logits = self._outputs(X, available_cpus())
+    def _logits(self, X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+        """Logits of a checked matrix, which must be finite; on ``n_threads`` at most."""
+        logits = self._outputs(X, min(n_threads or available_cpus(), available_cpus()))
         if not np.isfinite(logits).all():
             row = int(np.argmin(np.isfinite(logits).all(axis=1)))
             raise DivergenceError(
@@ -331,7 +335,7 @@ class Network:
         (array([0, 0]), array([ 0, -1]))
         """
         rule = decisions.Rule.checked(min_proba, rejected, threshold, self.output, self.layer_sizes[-1])
-        return decisions.decide(self.decision_function(X), self.output, rule)
+        return decisions.decide(self.decision_function(X), self.output, rule, functional.softmax)
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy, or the coefficient of determination R² for plain outputs.
@@ -359,6 +363,51 @@ class Network:
         if self.output == "sigmoid":
             return float(np.mean(((logits > 0) == (targets.values > 0.5)).all(axis=1)))
         return _r2_score(targets.values, logits)
+
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None, *, loss: str = "auto") -> Evaluation:
+        """Predict, and compare with the truth: accuracy, loss, confusion, each class, the worst mistakes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            As for ``Trainer.fit``.
+        sample_weight : array-like of shape (n_samples,), optional
+            Multiplies what a sample counts.
+        loss : str, default="auto"
+            As for `Trainer`.
+
+        Returns
+        -------
+        Evaluation
+            ``print`` shows it as tables. R² and errors for plain outputs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+        DivergenceError
+            If an output is not finite.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> network = fastnet.Network([2, 2])
+        >>> network.weights[0][:] = np.eye(2)
+        >>> found = network.evaluate([[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]], [0, 1, 1])
+        >>> found
+        Evaluation(accuracy 66.67 %, loss 0.8296, 3 samples, 1 wrong)
+        >>> found.confusion
+        array([[1, 0],
+               [1, 1]])
+        """
+        X = self._check_inputs("X", X)
+        if len(X) == 0:
+            raise ValueError(f"X is empty: an evaluation needs at least one sample, got shape {X.shape}")
+        weights = checks.check_weights("sample_weight", sample_weight, len(X))
+        targets = self._check_targets("y", y, len(X), loss)._replace(weights=weights)
+        self._warn_of_kind(X)
+        return evaluated(self._logits(X), targets, self.output, getattr(self, "classes", None))
 
     # -- loss and gradients ----------------------------------------------------------------------------
 

@@ -65,8 +65,7 @@ def sparse_rows(
     rows, (n_samples, n_features) = dense_rows(X, scale, mean), X.shape
     if n_features > MAX_COLUMNS or not _looks_sparse(rows, X.dtype, n_samples):
         return None
-    cuts = _cuts(np.count_nonzero(X[:: _step(n_samples)], axis=0), n_slices)
-    bounds = _bounds(cuts, n_out, mean.dtype)
+    cuts, bounds = blocks(X, n_out, n_slices, mean.dtype)
     n_blocks, n_records = len(bounds) - 1, n_samples * (len(bounds) - 1)
     room = MAX_BYTES - n_samples * (4 * n_blocks + mean.itemsize * n_slices)
     if room <= 0:
@@ -80,6 +79,12 @@ def sparse_rows(
     found = _empty_lists(starts, cuts, bounds, mean)
     total = sparse.copy_entries(rows, like, n_samples, found)
     return found if _mean_is_small(total / X.size, mean) else None
+
+
+def blocks(X: np.ndarray, n_out: int, n_slices: int, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """First columns of slices and blocks, with the ends: all that lists of a matrix's entries depend on but scaling."""
+    cuts = _cuts(np.count_nonzero(X[:: _step(len(X))], axis=0), n_slices)
+    return cuts, _bounds(cuts, n_out, dtype)
 
 
 def _cuts(counts: np.ndarray, n_slices: int) -> np.ndarray:

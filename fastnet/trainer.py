@@ -10,7 +10,7 @@ import numpy as np
 
 from . import checks, hidden, plan
 from ._parallel import available_cpus, crew
-from .callbacks import State, as_callbacks
+from .callbacks import State, as_callbacks, end_fit
 from .history import METRICS, History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
@@ -328,6 +328,7 @@ class Trainer:
     def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
         n_threads = self._threads(batch_size)
         state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
+        state._rate = self._first_rate
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
         try:
             self._notify("on_fit_begin", state)
@@ -337,7 +338,7 @@ class Trainer:
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(self.dropout, len(self.network.activations))
-                run = Run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
+                run = self._new_run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 run.compile(self._epoch_optimizer(run, self._first_rate))
@@ -347,8 +348,10 @@ class Trainer:
                 self._notify("on_compiled", state)
                 while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
                     pass
-        finally:
-            self._notify("on_fit_end", state)
+        except BaseException as error:
+            end_fit(self.callbacks, state, error)
+            raise
+        end_fit(self.callbacks, state, None)
         arrays = {name: np.array(values) for name, values in metrics.items()}
         return History(
             **arrays,
@@ -358,11 +361,13 @@ class Trainer:
             first_layer="sparse" if run.sparse else "dense",
         )
 
+    def _new_run(self, *args: Any) -> Run:
+        return Run(*args)
+
     def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
         """One epoch; returns whether a callback wants to stop."""
         before = metrics["loss"], metrics["val_loss"]
-        rate = learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before)
-        state.learning_rate, state.minibatch = rate, 0
+        rate = state._begin_epoch(learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before))
         started = time.perf_counter()
         order = _shuffled(self._rng, run.n_samples)
         optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
@@ -412,7 +417,7 @@ class Trainer:
         return int(self._rng.integers(1 << 62)) if run.drops else 0
 
     def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
-        logits = self.network._logits(X)
+        logits = self.network._logits(X, self.n_threads)
         return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
 
     def _notify(self, event: str, state: State) -> None:

@@ -1,6 +1,7 @@
 """What both estimators share: the way from ``fit`` to a solver and back, and predictions."""
 
 import copy
+import os
 from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import pairwise
@@ -12,6 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from .. import model_file, onnx_export
 from ..network import Network
 from . import engine
 from .callbacks import CallbackSupportMixin, begin_callbacks, end_callbacks
@@ -20,6 +22,7 @@ from .lbfgs import fit_lbfgs
 from .losses import activated, sample_losses
 from .optimizer import Optimizer
 from .parameters import activation_names, check_parameters, check_regularisation, hidden_sizes
+from .saving import described_estimator, estimator_parts
 from .stochastic import Course, Problem, Samples, clipped_batch_size
 from .validation import Validation, scorer_of, weighted_mean
 
@@ -328,6 +331,59 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         """Outputs (n_samples, n_outputs) of the user's X."""
         return activated(self._logits(X), self.out_activation_)
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted estimator; ``fastnet.load`` reads it.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            Usually ``*.safetensors``. What is there is replaced, in one step.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError
+            If a parameter has a value that is not allowed, or a weight is not finite; nothing is written.
+        OSError
+            If the file can't be written; what was there before is untouched.
+
+        Notes
+        -----
+        Parameters, weights, classes, curves and what the optimizer remembers are kept: ``partial_fit``, and ``fit``
+        with ``warm_start`` or ``resume``, go on as without saving. Not kept are callbacks, metadata requests,
+        ``set_output``, attributes of your own, and parameters that are no plain data: a callable ``monitor`` becomes
+        its default, of which a warning tells. A subclass is saved as the class it derives from.
+        """
+        model_file.write(path, *described_estimator(self))
+
+    def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
+        """Write the fitted estimator for ONNX Runtime and others (needs the package onnx).
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+        input_dtype : {"uint8", "float32", "float64"}, optional
+            Of the rows that the model will take; by default that of the weights.
+
+        Raises
+        ------
+        ImportError
+            Without the package onnx: ``pip install 'fastnet-numba[onnx]'``.
+        NotFittedError
+            Before a fit.
+        OSError
+            If the file can't be written.
+
+        Notes
+        -----
+        The input is "X" (n_samples, n_features). The outputs are "label" and "probabilities", as of ``predict`` and
+        ``predict_proba``, or "predictions" of a regressor. Opset 17. Rows with NaN are not refused there.
+        """
+        onnx_export.write(path, estimator_parts(self), input_dtype, binary_columns=2)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from .. import functional, plots
-from ..callbacks import State
 from ..datasets import load_moons
 from ..network import Network
 from .experiment import SCRATCH_7, TURING, Number, Picture, Result, Settings, claim, experiment
@@ -24,13 +23,9 @@ def moons(settings: Settings) -> Result:
     epochs) is 0.033 to 0.078, and 0.1 is reached after 15 to 267 epochs.
     """
     data, epochs = load_moons(200, _NOISE, settings.seed), settings.count(700, 60)
-    grids: list[plots.Grid] = []
-
-    def watch(state: State) -> None:
-        if state.epoch <= _FRAMES:
-            grids.append(plots.boundary_grid(state.network, data.X_train, 121))
-
-    network, history = trained(settings, data, [2, 5, 2], epochs, learning_rate=0.1, batch_size=1, callbacks=watch)
+    boundaries = plots.BoundaryRecorder(data.X_train, data.y_train, until=_FRAMES)
+    options: dict[str, Any] = {"learning_rate": 0.1, "batch_size": 1, "callbacks": boundaries}
+    network, history = trained(settings, data, [2, 5, 2], epochs, **options)
     numbers = (
         Number("parameters", network.n_parameters, 27, relation="equals", form="d"),
         Number(
@@ -45,27 +40,16 @@ def moons(settings: Settings) -> Result:
         Number("time of training", history.seconds.sum(), unit="s", form=".2f"),
     )
     pictures = (
-        Picture("moons-boundaries.gif", partial(_frames, grids, data.X_train, data.y_train)),
-        Picture("moons-boundaries.png", partial(_sheet, grids, data.X_train, data.y_train)),
+        Picture("moons-boundaries.gif", boundaries.frames),
+        Picture("moons-boundaries.png", partial(_sheet, boundaries)),
         Picture("moons-loss.png", partial(_loss, history.loss)),
     )
     return Result(numbers, pictures)
 
 
-def _frames(grids: list[plots.Grid], X: np.ndarray, y: np.ndarray) -> Any:
-    """Yield a figure for each epoch."""
-    for number, grid in enumerate(grids):
-        title = f"after epoch {number + 1}"
-        yield plots.panels([partial(plots.draw_boundary, grid=grid, X=X, y=y, title=title)], 1, (5.2, 4.0))
-
-
-def _sheet(grids: list[plots.Grid], X: np.ndarray, y: np.ndarray) -> Any:
-    draws = [
-        partial(plots.draw_boundary, grid=grid, X=X, y=y, title=f"epoch {number + 1}", plain=True)
-        for number, grid in enumerate(grids)
-    ]
-    title = f"Decision boundary after each of the first {len(grids)} epochs (2-5-2, {len(X)} samples)"
-    return plots.panels(draws, 8, (1.35, 1.15), title)
+def _sheet(boundaries: plots.BoundaryRecorder) -> Any:
+    n_epochs, n_samples = len(boundaries.epochs), len(boundaries.X)
+    return boundaries.sheet(f"Decision boundary after each of the first {n_epochs} epochs (2-5-2, {n_samples} samples)")
 
 
 def _loss(loss: np.ndarray) -> Any:

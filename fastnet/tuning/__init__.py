@@ -1,0 +1,8 @@
+"""Search for the settings that suit some data: random trials, successive halving, many networks at the same time."""
+
+from .halving import TuningState
+from .result import TuningResult
+from .search import tune
+from .space import DEFAULT_SPACE
+
+__all__ = ["DEFAULT_SPACE", "TuningResult", "TuningState", "tune"]
