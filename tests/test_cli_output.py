@@ -85,12 +85,6 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch):
     assert output.style("ok", "green", Terminal()) == "ok"
 
 
-def test_a_table_is_aligned_and_cut_at_the_width():
-    lines = list(output.table(["name", "n"], [["a", "1"], ["long one", "20"]], 80))
-    assert lines == ["name       n", "a          1", "long one  20"]
-    assert list(output.table(["name", "n"], [["long one", "20"]], 10)) == ["name       n"[:9] + "…", "long one …"]
-
-
 @pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (interrupt.Terminated, 143)])
 def test_an_interrupt_outside_training_is_one_line(monkeypatch, raised, code):
     def load():

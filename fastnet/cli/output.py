@@ -6,7 +6,6 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
 from shutil import get_terminal_size
 from typing import Any, TextIO
 
@@ -68,14 +67,3 @@ def say(text: str, stream: TextIO | None = None) -> None:
     target = stream or sys.stdout
     print(wrap(text, columns(target)) if target.isatty() else text, file=target, flush=True)
 
-
-def table(header: list[str], rows: list[list[str]], width: int, text_columns: int = 1) -> Iterator[str]:
-    """Yield the lines of a table: so many columns on the left aligned left, numbers right; cut at the width."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    for row in (header, *rows):
-        cells = [
-            cell.ljust(size) if i < text_columns else cell.rjust(size)
-            for i, (cell, size) in enumerate(zip(row, widths, strict=True))
-        ]
-        line = "  ".join(cells).rstrip()
-        yield line if len(line) <= width else f"{line[: width - 1]}…"
