@@ -4,12 +4,14 @@ The lines are results and go to stdout, or where they are wanted; the bar, and w
 stderr. Without a terminal there is no bar and not one control character, only lines.
 """
 
+import math
 import os
 import stat
 import sys
 import threading
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import NamedTuple, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -64,11 +66,21 @@ class Display(Stopwatch):
         Whether the learning rate may change: it then has a column, filled when it does.
     lines : file, optional
         Where the lines go; stdout if it is not said.
+    regression : bool, default=False
+        Whether the network predicts numbers, which have no accuracy: there is R² of the validation data instead.
+    validation : bool, default=True
+        Whether there are validation data.
     """
 
-    def __init__(self, varying_rate: bool = False, lines: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        varying_rate: bool = False,
+        lines: TextIO | None = None,
+        regression: bool = False,
+        validation: bool = True,
+    ) -> None:
         super().__init__()
-        self._varying_rate, self._rate = varying_rate, 0.0
+        self._columns = _columns(regression, validation, varying_rate)
         self._console = Console(stderr=True, highlight=False)
         self._lines = sys.stdout if lines is None else lines
         self._live = _bar_wanted(self._lines) and self._console.is_terminal and not self._console.is_dumb_terminal
@@ -111,8 +123,8 @@ class Display(Stopwatch):
         if self._live:
             self._bar.add_task(f"epoch 1/{state.epochs}", total=state.epochs * state.minibatches)
             self._bar.start()
-        header = f"{'epoch':>{_width(state)}}      loss   accuracy  validation    samples/s"
-        self._line(header + ("  learning rate" if self._varying_rate else ""))
+        heads = [f"{column.name:>{column.width}}" for column in self._columns]
+        self._line("".join([f"{'epoch':>{_width(state)}}", *heads]))
         super().on_compiled(state)
 
     def on_minibatches_end(self, state: State) -> None:
@@ -121,14 +133,8 @@ class Display(Stopwatch):
 
     def on_epoch_end(self, state: State) -> None:
         """Print the epoch's line."""
-        m = state.metrics
-        line = (
-            f"{f'{state.epoch}/{state.epochs}':>{_width(state)}} {show_number(m['loss'], 9)}"
-            f"{100 * m['accuracy']:>9.2f} %{100 * m['val_accuracy']:>10.2f} %{m['samples_per_second']:>13,.0f}"
-        )
-        if self._varying_rate and m["learning_rate"] != self._rate:
-            self._rate = m["learning_rate"]
-            line += f"  {self._rate:>13.4g}"
+        cells = [f"{column.show(state.metrics):>{column.width}}" for column in self._columns]
+        line = "".join([f"{f'{state.epoch}/{state.epochs}':>{_width(state)}}", *cells]).rstrip()
         self._line(line)
         self._draw(state, _REDRAW_AFTER)
         super().on_epoch_end(state)
@@ -187,6 +193,44 @@ def _bar_wanted(lines: TextIO) -> bool:
 def show_seconds(seconds: float) -> str:
     """Return a time in seconds with about three digits."""
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+
+
+class _Column(NamedTuple):
+    """A column of the table of epochs."""
+
+    name: str
+    width: int
+    show: Callable[[dict[str, float]], str]
+
+
+def _columns(regression: bool, validation: bool, varying_rate: bool) -> list[_Column]:
+    """Return what is shown of an epoch, after its number."""
+    columns = [_Column("loss", 10, lambda m: show_number(m["loss"], 9))]
+    if not regression:
+        columns.append(_Column("accuracy", 11, lambda m: f"{100 * m['accuracy']:.2f} %"))
+    if validation and regression:
+        columns.append(_Column("validation", 12, lambda m: show_number(m["val_loss"], 9)))
+        columns.append(_Column("R²", 9, lambda m: f"{m['val_accuracy']:.4f}"))
+    elif validation:
+        columns.append(_Column("validation", 12, lambda m: f"{100 * m['val_accuracy']:.2f} %"))
+    columns.append(_Column("samples/s", 13, lambda m: f"{m['samples_per_second']:,.0f}"))
+    if varying_rate:
+        columns.append(_Column("learning rate", 15, _WhenChanged("learning_rate")))
+    return columns
+
+
+class _WhenChanged:
+    """Shows a metric when it is not what it was."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._before = name, math.nan
+
+    def __call__(self, metrics: dict[str, float]) -> str:
+        value = metrics[self._name]
+        if value == self._before:
+            return ""
+        self._before = value
+        return f"{value:.4g}"
 
 
 def show_number(value: float, width: int) -> str:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import bench, doctor, info, reproduce, train, warmup
+from . import bench, data, doctor, evaluate, export, info, plot, predict, reproduce, train, tune, warmup
 from .interrupt import exit_code, take_sigterm
 from .messages import FAILED, USAGE, describe, fail, newline_after_interrupt
 
@@ -66,6 +66,9 @@ app = typer.Typer(
 def main() -> None:
     """Run the command ``fastnet``."""
     take_sigterm()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="fastnet")
 
 
@@ -85,8 +88,14 @@ def _fastnet(
 
 
 app.command(no_args_is_help=True, epilog=train.EPILOG)(train.train)
-app.command()(bench.bench)
-app.command(no_args_is_help=True)(reproduce.reproduce)
-app.command()(info.info)
-app.command()(doctor.doctor)
-app.command()(warmup.warmup)
+app.command(no_args_is_help=True, epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command(no_args_is_help=True, epilog=predict.EPILOG)(predict.predict)
+app.command(no_args_is_help=True, epilog=tune.EPILOG)(tune.tune)
+app.command(no_args_is_help=True, epilog=plot.EPILOG)(plot.plot)
+app.command(no_args_is_help=True, epilog=export.EPILOG)(export.export)
+app.add_typer(data.data, name="data", cls=Commands)
+app.command(epilog=bench.EPILOG)(bench.bench)
+app.command(no_args_is_help=True, epilog=reproduce.EPILOG)(reproduce.reproduce)
+app.command(epilog=info.EPILOG)(info.info)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)
+app.command(epilog=warmup.EPILOG)(warmup.warmup)

@@ -81,10 +81,15 @@ def _part_of_split(network: Any, data: str, flags: dict[str, Any]) -> tuple[Any,
     dataset = split(data, flags)
     short = {"validation": "val"}.get(flags["part"], flags["part"])
     X, y = getattr(dataset, f"X_{short}"), getattr(dataset, f"y_{short}")
-    if network.classes is not None and dataset.classes is not None:
-        if not np.array_equal(network.classes, dataset.classes):
-            fail(f"{data} has other classes than the model: {_few(dataset.classes)}, not {_few(network.classes)}", DATA)
-    return X, y
+    ours, theirs = network.classes, dataset.classes
+    if ours is not None and theirs is not None and not np.array_equal(ours, theirs):
+        fail(f"{data} has other classes than the model: {_few(theirs)}, not {_few(ours)}", DATA)
+    names, wanted = dataset.feature_names, network.feature_names
+    if names is None or wanted is None or names == wanted:
+        return X, y
+    if missing := [name for name in wanted if name not in names]:
+        fail(f"{data} lacks columns of the model: {_few(missing)}", DATA)
+    return X[:, [names.index(name) for name in wanted]], y
 
 
 def _few(classes: Any) -> str:

@@ -86,7 +86,8 @@ def _layers(network: "Network") -> dict[str, Any]:
     from ..model_parts import folded, parts_of
 
     parts = parts_of(network)
-    wide = {name: [array.astype(np.float64) for array in getattr(parts, name)] for name in ("weights", "biases")}
+    wide: dict[str, Any] = {"weights": [w.astype(np.float64) for w in parts.weights]}
+    wide["biases"] = [b.astype(np.float64) for b in parts.biases]
     parts = folded(replace(parts, **wide))
     return {
         "layer_sizes": list(parts.layer_sizes),

@@ -11,6 +11,8 @@ from .parsing import integers
 
 _FLAGS = flags_of(("density", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
 
+EPILOG = "Example: fastnet info --net 784-300-10"
+
 
 def info(
     net: Annotated[str | None, typer.Option(metavar="N-N-..", help="Layer sizes, such as 784-300-10.")] = None,

@@ -25,7 +25,17 @@ def take_sigterm() -> None:
 
 
 def _terminate(*_: Any) -> None:
+    global _terminated
+    _terminated = True
     raise Terminated
+
+
+_terminated = False
+
+
+def code_of_last() -> int:
+    """Return the exit code of the interrupt that somebody else has caught."""
+    return TERMINATED if _terminated else INTERRUPTED
 
 
 # Signals, the handlers that this callback takes the place of, and what they raise.

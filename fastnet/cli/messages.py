@@ -12,11 +12,13 @@
 """
 
 import errno
+import os
 import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -57,13 +59,23 @@ def describe(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+def check_writable(flag: str, file: Path | None) -> None:
+    """Refuse, before minutes of work, a file that can't be written."""
+    if file is None:
+        return
+    folder = file.absolute().parent
+    if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
+        raise ValueError(f"{flag} must name a file that can be written, in a folder that exists, got {str(file)!r}")
+
+
 def flags_of(arguments: Iterable[str]) -> dict[str, str]:
     """Map arguments of the library to flags of the same names."""
     return {name: f"--{name.replace('_', '-')}" for name in arguments}
 
 
 def name_flag(message: str, flags: Mapping[str, str]) -> str:
-    """Return a message of the library with the flag for the argument's name that it begins with."""
+    """Return a message of the library with flags for the argument's name that it begins with, and in its advice."""
+    message = re.sub(r"\bdrop=\['?([^']*?)'?\]", r"--drop '\1'", message)
     name = re.match(r"([a-z_]+)(\[\d+\])?", message)
     if name is None or name[1] not in flags:
         return message

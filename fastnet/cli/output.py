@@ -66,4 +66,3 @@ def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line of flags; on a terminal it is wrapped between them."""
     target = stream or sys.stdout
     print(wrap(text, columns(target)) if target.isatty() else text, file=target, flush=True)
-

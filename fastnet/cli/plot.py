@@ -144,7 +144,7 @@ def _of_model(kind: str, source: Path, data: str | None, flags: dict[str, Any]) 
 
     network = load_network(source)
     title, shape = flags["title"], None
-    with failing(USAGE, ValueError):
+    with failing(USAGE, ValueError, flags={"image_shape": "--image-shape"}):
         shape = image_shape(flags["image_shape"]) if flags["image_shape"] else None
         if kind == "weights":
             return plots.weights(network, shape, title=title)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _NO_TERMINAL_COLUMNS = 120
 MISSED = 1  # exit code: a number is not what it should be
 
+EPILOG = "Example: fastnet reproduce moons mnist-10 --out figures"
+
 
 def reproduce(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Experiments, or all.")] = None,

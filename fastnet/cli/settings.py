@@ -9,6 +9,7 @@ from .output import wrap
 from .parsing import components, layers, number_or_name
 
 if TYPE_CHECKING:
+    from ..datasets import Dataset
     from ..trainer import Trainer
 
 
@@ -61,8 +62,6 @@ class Settings:
 _FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
 FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "--pca"} | flags_of(_FLAGS)
 
-
-SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
 
 # Settings of the same name and meaning in a trainer.
 _OF_TRAINER = (
@@ -133,7 +132,26 @@ def check(found: dict[str, Any], seed: int, threads: int | None) -> None:
     trainer(replace(probe, hidden=few), 2, 2, seed, threads)
 
 
-def trainer(settings: Settings, n_inputs: int, n_outputs: int, seed: int, threads: int | None) -> "Trainer":
+def suited(data: str, dataset: "Dataset") -> Settings:
+    """Return settings for data that nobody has tuned for."""
+    if data in DEFAULTS:
+        return DEFAULTS[data]
+    pixels = dataset.X_train.dtype == "uint8" or dataset.image_shape is not None
+    epochs = max(20, min(200, 100_000 // len(dataset.y_train)))
+    return Settings(
+        (100,),
+        epochs,
+        learning_rate=1e-3,
+        optimizer="adam",
+        activation="relu",
+        scale="auto" if pixels else "standard",
+        schedule="cosine",
+    )
+
+
+def trainer(
+    settings: Settings, n_inputs: int, n_outputs: int, seed: int, threads: int | None, output: str = "softmax"
+) -> "Trainer":
     """Return a trainer with a network for so many inputs (or principal components) and outputs."""
     from ..checks import check_integer
     from ..network import Network
@@ -144,9 +162,18 @@ def trainer(settings: Settings, n_inputs: int, n_outputs: int, seed: int, thread
     if isinstance(settings.pca, int):
         n_inputs = check_integer("pca", settings.pca, low=1, high=n_inputs)
     sizes = [n_inputs, *settings.hidden, n_outputs]
-    network = Network(sizes, settings.activation, seed=seed, weight_init=settings.weight_init)
+    network = Network(sizes, settings.activation, output, seed=seed, weight_init=settings.weight_init)
     taken = {name: getattr(settings, name) for name in _OF_TRAINER}
     return Trainer(network, **taken, pca=pca, seed=seed, n_threads=threads)
+
+
+def flag_words(name: str, value: Any) -> list[str]:
+    """Return a flag and its value, as often as it has values."""
+    values = value if isinstance(value, list | tuple) else [value]
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
+    return [word for entry in values for word in (flag, str(entry))]
 
 
 def quoted(words: list[str]) -> str:

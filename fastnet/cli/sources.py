@@ -51,7 +51,7 @@ def split(data: str, found: Mapping[str, Any]) -> "Dataset":
     from ..datasets import load_data
 
     with _reading():
-        shares = {name: _share(found.get(name)) for name in ("validation", "test")}
+        shares: dict[str, Any] = {name: _share(found.get(name)) for name in ("validation", "test")}
         return load_data(data, **_options(found), **shares, seed=found.get("seed") or 0)
 
 
@@ -74,7 +74,7 @@ def _reading() -> Any:
 
     stack = ExitStack()
     stack.enter_context(failing(USAGE, TypeError, ValueError, flags=_FLAGS))
-    stack.enter_context(failing(DATA, OSError, FormatError))  # DownloadError is an OSError
+    stack.enter_context(failing(DATA, OSError, FormatError, flags=_FLAGS))  # DownloadError is an OSError
     return stack
 
 

@@ -7,13 +7,32 @@ import typer
 
 from .config import Config
 from .settings import EPILOG, names
-from .training import Request, run
+from .sources import (
+    OPTIONS,
+    SPLIT,
+    Data,
+    DataDir,
+    Delimiter,
+    Drop,
+    Header,
+    ImageShape,
+    Target,
+    Task,
+    Test,
+    Validation,
+)
+from .training import Request, asked, run
 
 __all__ = ["EPILOG", "train"]
 
 
 def train(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="digits, moons or mnist.")],
+    data: Data,
+    target: Target = None,
+    drop: Drop = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the network there (.safetensors).")
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(metavar="N,N,..", help="Units of each hidden layer; none: no hidden layer.")
     ] = None,
@@ -72,9 +91,33 @@ def train(
         float | None, typer.Option(metavar="X", help="Decide on test samples with at least that probability only.")
     ] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin from these settings: article.")] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Draws the first weights and the minibatches.")] = 0,
+    class_weight: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="balanced, or weights of classes such as cat=2,dog=1.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Draws the split, the first weights and the minibatches.")] = 0,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Instead of as many as are worth it.")] = None,
-    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Folder that holds mnist/.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop after the epoch in which that time is over.")
+    ] = None,
+    checkpoint_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write checkpoints there, also at Ctrl-C.")
+    ] = None,
+    checkpoint_every: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="So many epochs, or a time such as 30s or 10min; else one epoch.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, with the same bits.")
+    ] = False,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the numbers of each epoch there, as CSV.")
+    ] = None,
+    validation: Validation = None,
+    test: Test = None,
+    task: Task = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    image_shape: ImageShape = None,
+    data_dir: DataDir = None,
     config: Config = None,
     save_config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all settings there, for --config.")
@@ -84,11 +127,12 @@ def train(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result only, and no progress.")] = False,
 ) -> None:
-    """Train a network on DATA and measure it on test samples.
+    """Train a network on DATA, measure it on test samples, and save it with -o.
 
     Flags that are not given are taken from --config, --preset, or from what suits DATA (see below). With another
     optimizer than theirs, the learning rate is its own (0.001 for adam and adamw) and there is no momentum.
     """
     found = locals()
-    flags = {name: found[name] for name in names()}
-    run(flags, Request(**{name: value for name, value in found.items() if name not in (*flags, "config")}))
+    flags = {name: found.pop(name) for name in names()}
+    source = {name: found[name] for name in (*OPTIONS, *SPLIT)}
+    run(flags, Request(source=source, **{name: found[name] for name in asked()}))

@@ -1,26 +1,38 @@
-"""What ``fastnet train`` does: from flags and data to a network, and what is told of it."""
+"""What ``fastnet train`` does: from flags and data to a network, and how far it comes."""
 
 import math
+import re
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from ..callbacks import Callback, State
 from . import settings as setting
-from .config import as_toml
+from . import sources
 from .interrupt import Interrupt, exit_code
-from .messages import DATA, DIVERGED, FAILED, USAGE, fail, failing, newline_after_interrupt, plain_warnings
-from .output import print_json, say
-from .settings import DEFAULTS, FLAGS, PRESETS, Settings
+from .messages import (
+    DATA,
+    DIVERGED,
+    FAILED,
+    USAGE,
+    check_writable,
+    fail,
+    failing,
+    name_flag,
+    newline_after_interrupt,
+    plain_warnings,
+)
+from .output import say
+from .settings import FLAGS, PRESETS, Settings
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..progress import Stopwatch
     from ..trainer import Trainer
+
+_FILES = ("output", "history", "save_config")
 
 
 @dataclass(frozen=True)
@@ -28,127 +40,67 @@ class Request:
     """What is asked of a run beside its settings; each field is a flag, or DATA."""
 
     data: str
-    preset: str | None
-    seed: int
-    threads: int | None
-    data_dir: str | None
-    save_config: Path | None
-    as_json: bool
-    quiet: bool
+    source: dict[str, Any]  # flags that say how DATA is read and split
+    output: Path | None = None
+    preset: str | None = None
+    class_weight: str | None = None
+    seed: int = 0
+    threads: int | None = None
+    max_time: float | None = None
+    checkpoint_dir: Path | None = None
+    checkpoint_every: str | None = None
+    resume: bool = False
+    history: Path | None = None
+    save_config: Path | None = None
+    as_json: bool = False
+    quiet: bool = False
+
+    def options(self) -> dict[str, Any]:
+        """Return the flags that repeat the run beside settings: how DATA are read, and what is trained with."""
+        options = {name: value for name, value in self.source.items() if name != "seed"}
+        return options | {"class_weight": self.class_weight, "seed": self.seed, "threads": self.threads}
+
+    def line(self, settings: Settings) -> str:
+        """Return DATA and flags that repeat the run."""
+        words = [
+            word
+            for name, value in self.options().items()
+            if value is not None
+            for word in setting.flag_words(name, value)
+        ]
+        return f"{setting.quoted([self.data])} {settings} {setting.quoted(words)}"
 
 
-def run(flags: dict[str, Any], request: Request) -> None:
-    """Train as flags and ``request`` say, tell what came of it, and end with an exit code."""
-    with plain_warnings(FLAGS):
-        try:
-            training = _Run(flags, request)
-        except KeyboardInterrupt as interrupt:
-            newline_after_interrupt()
-            fail("interrupted before training began", exit_code(interrupt))
-        training.fit()
-        _finish(training)
+def asked() -> tuple[str, ...]:
+    """Return the names of the flags that a request takes as they are."""
+    return tuple(field.name for field in fields(Request) if field.name != "source")
 
 
-# -- before training -----------------------------------------------------------------------------------
-
-
-def _base(request: Request) -> Settings | None:
-    from ..checks import check_choice
-
-    check_choice("DATA", request.data, tuple(DEFAULTS))
-    if request.preset is None:
-        return None
-    return PRESETS[check_choice("preset", request.preset, tuple(PRESETS))]
-
-
-def _suited(request: Request, dataset: "Dataset") -> Settings:
-    return DEFAULTS[request.data]
-
-
-def _load(request: Request) -> "Dataset":
-    from .. import datasets
-
-    with failing(DATA, OSError, ValueError):  # DownloadError and FormatError are among them
-        if request.data == "mnist":
-            return datasets.load_mnist(request.data_dir)
-        return datasets.load_digits() if request.data == "digits" else datasets.load_moons()
-
-
-def _trainer(settings: Settings, request: Request, dataset: "Dataset") -> "Trainer":
-    """Return a trainer; its network has as many inputs as principal components have a share of the variance."""
-    from ..preprocessing import PCA
-
-    if isinstance(settings.pca, float):
-        found = PCA(settings.pca, settings.whiten).fit(dataset.X_train, settings.scale)
-        settings = replace(settings, pca=found.n_components_)
-    return setting.trainer(settings, dataset.n_features, dataset.n_classes, request.seed, request.threads)
-
-
-def _tell_settings(settings: Settings, request: Request, trainer: "Trainer") -> None:
-    """Print the line that repeats the run, and write the file that does."""
-    stream = sys.stderr if request.as_json else sys.stdout
-    if not request.quiet:
-        threads = f" --threads {request.threads}" if request.threads else ""
-        say(f"{setting.quoted([request.data])} {settings} --seed {request.seed}{threads}", stream)
-        if isinstance(settings.pca, float):
-            print(f"{trainer.network.layer_sizes[0]} principal components", file=stream, flush=True)
-    if request.save_config is not None:
-        from ..files import write_atomically
-
-        named = {"data": request.data, **asdict(settings), "seed": request.seed, "threads": request.threads}
-        with failing(FAILED, OSError):
-            write_atomically(request.save_config, as_toml(named).encode())
-
-
-# -- training ------------------------------------------------------------------------------------------
-
-
-class _Run:
-    """A training, how far it came, and what it reached."""
+class Training:
+    """A training that is asked for, how far it came, and what it reached."""
 
     def __init__(self, flags: dict[str, Any], request: Request) -> None:
         self.started, self.request, self.code = time.perf_counter(), request, 0
         with failing(USAGE, TypeError, ValueError, flags=FLAGS):
-            base, given = _base(request), setting.given(flags)
-            setting.check(given, request.seed, request.threads)
-        self.dataset = _load(request)
+            base, given = _check(flags, request)
+        self.dataset = sources.split(request.data, request.source)
         with failing(USAGE, TypeError, ValueError, flags=FLAGS):
-            self.settings = setting.merged(base or _suited(request, self.dataset), given)
+            self.settings = setting.merged(base or setting.suited(request.data, self.dataset), given)
             self.trainer = _trainer(self.settings, request, self.dataset)
+            self.class_weight = _class_weight(request.class_weight, self.dataset)
         self.network = self.trainer.network
-        _tell_settings(self.settings, request, self.trainer)
         self.watch = self._watch()
+        self._tell_settings()
 
-    def fit(self) -> None:
-        """Train, until the end or Ctrl-C."""
-        from ..exceptions import DivergenceError
+    @property
+    def stream(self) -> Any:
+        """Where progress goes: stdout is for the JSON object, if there is one."""
+        return sys.stderr if self.request.as_json else sys.stdout
 
-        data = self.dataset
-        self.trainer.callbacks = [self.watch, *self._callbacks(), Interrupt()]
-        try:
-            validation = data.X_val, data.y_val
-            self.trainer.fit(data.X_train, data.y_train, epochs=self.settings.epochs, validation_data=validation)
-        except DivergenceError as error:
-            fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
-        except KeyboardInterrupt as interrupt:
-            if self.watch.state is None:
-                newline_after_interrupt()
-                fail("interrupted before training began", exit_code(interrupt))
-            self.code = exit_code(interrupt)
-        self.total_seconds = time.perf_counter() - self.started
-
-    def _watch(self) -> "Stopwatch":
-        from ..progress import Display, Stopwatch
-
-        if self.request.quiet:
-            return Stopwatch()
-        stream = sys.stderr if self.request.as_json else sys.stdout
-        return Display(varying_rate=self.settings.schedule != "constant", lines=stream)
-
-    def _callbacks(self) -> list[Callback]:
-        from ..callbacks import EarlyStopping
-
-        return [] if self.settings.patience is None else [EarlyStopping(patience=self.settings.patience)]
+    @property
+    def regression(self) -> bool:
+        """Whether numbers are predicted, and not classes."""
+        return self.network.output == "identity"
 
     @property
     def state(self) -> State:
@@ -162,53 +114,173 @@ class _Run:
         state = self.state
         return state.epoch + (state.minibatch / state.minibatches if state.minibatch < state.minibatches else 0)
 
+    def _watch(self) -> "Stopwatch":
+        from ..progress import Display, Stopwatch
+
+        if self.request.quiet:
+            return Stopwatch()
+        return Display(
+            self.settings.schedule != "constant", self.stream, self.regression, validation=len(self.dataset.y_val) > 0
+        )
+
+    def _tell_settings(self) -> None:
+        """Print the line that repeats the run, and write the file that does."""
+        if not self.request.quiet:
+            say(self.request.line(self.settings), self.stream)
+            if isinstance(self.settings.pca, float):
+                print(f"{self.network.layer_sizes[0]} principal components", file=self.stream, flush=True)
+        if self.request.save_config is not None:
+            from ..files import write_atomically
+            from .config import as_toml
+
+            named = {"data": self.request.data, **asdict(self.settings), **self.request.options()}
+            with failing(FAILED, OSError):
+                write_atomically(self.request.save_config, as_toml(named).encode())
+
+    # -- training --------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train, until the end or Ctrl-C."""
+        from ..exceptions import CheckpointError, DivergenceError
+
+        try:
+            self._fit()
+        except DivergenceError as error:
+            fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
+        except CheckpointError as error:
+            fail(str(error).replace("Pass resume=True", "Give --resume"), DATA)
+        except KeyboardInterrupt as interrupt:
+            if self.watch.state is None:
+                newline_after_interrupt()
+                fail("interrupted before training began", exit_code(interrupt))
+            self.code = exit_code(interrupt)
+        except (TypeError, ValueError) as error:
+            of_data = re.match(r"(X|y|validation_data)\b", str(error))
+            fail(name_flag(str(error), FLAGS), DATA if of_data else USAGE)
+        self.total_seconds = time.perf_counter() - self.started
+
+    def _fit(self) -> None:
+        data, epochs = self.dataset, self.settings.epochs
+        validation = (data.X_val, data.y_val) if len(data.y_val) else None
+        self.trainer.callbacks = [self.watch, *self._callbacks(), Interrupt()]
+        options: dict[str, Any] = {"resume": True} if self.request.resume else {}
+        if self.class_weight is not None:
+            options["class_weight"] = self.class_weight
+        self.trainer.fit(data.X_train, data.y_train, epochs=epochs, validation_data=validation, **options)
+
+    def _callbacks(self) -> list[Callback]:
+        from ..callbacks import EarlyStopping
+        from ..loggers import CSVLogger
+
+        callbacks: list[Callback] = []
+        if self.settings.patience is not None:
+            callbacks.append(EarlyStopping(patience=self.settings.patience))
+        if self.request.history is not None:
+            callbacks.append(CSVLogger(self.request.history, append=self.request.resume))
+        if self.request.max_time is not None:
+            callbacks.append(_TimeLimit(self.request.max_time))
+        return callbacks
+
+    # -- afterwards ------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Save the network, if that is wanted, with the classes and names of its data."""
+        self.network.classes = None if self.regression else self.dataset.classes
+        self.network.feature_names = self.dataset.feature_names
+        if self.request.output is not None:
+            with failing(FAILED, OSError, ValueError):
+                self.network.save(self.request.output)
+
     def tested(self) -> tuple[float, float]:
-        """Return the accuracy on the test samples where there was a decision, and how often there was one."""
-        said = self.network.predict(self.dataset.X_test, min_proba=self.settings.min_proba)
-        right, decided = said == self.dataset.y_test, said >= 0
+        """Return the score on the test samples: accuracy where there was a decision, or R²; and how often there was."""
+        data = self.dataset
+        if not len(data.y_test):
+            return math.nan, 1.0
+        if self.regression:
+            return self.network.score(data.X_test, data.y_test), 1.0
+        said = self.network.predict(data.X_test, min_proba=self.settings.min_proba)
+        right, decided = said == data.y_test, said >= 0
         return (float(right[decided].mean()) if decided.any() else math.nan), float(decided.mean())
 
 
-def _finish(run: _Run) -> None:
-    accuracy, decided = run.tested()
-    if run.request.as_json:
-        print_json(_result(run, accuracy, decided))
-    else:
-        print(_last_line(run, accuracy, decided), flush=True)
-    raise typer.Exit(run.code)
+class _TimeLimit(Callback):
+    """Ends a training after the epoch in which its time is over."""
+
+    def __init__(self, seconds: float):
+        self._seconds, self._end = seconds, math.inf
+
+    def on_compiled(self, state: State) -> None:
+        self._end = time.monotonic() + self._seconds
+
+    def on_epoch_end(self, state: State) -> bool:
+        return time.monotonic() > self._end
 
 
-def _result(run: _Run, accuracy: float, decided: float) -> dict[str, Any]:
-    return {
-        "data": run.request.data,
-        "test_accuracy": accuracy,
-        "test_decided": decided,
-        "val_accuracy": run.state.metrics.get("val_accuracy"),
-        "loss": run.state.metrics.get("loss"),
-        "seconds": run.watch.seconds,
-        "compile_seconds": run.state.compile_seconds,
-        "total_seconds": run.total_seconds,
-        "epochs": run.state.epoch,
-        "interrupted": bool(run.code),
-        "model": None,
-        "layer_sizes": run.network.layer_sizes,
-        "seed": run.request.seed,
-        "settings": asdict(run.settings),
-    }
+# -- before training -----------------------------------------------------------------------------------
 
 
-def _last_line(run: _Run, accuracy: float, decided: float) -> str:
-    from ..progress import show_seconds
+def _check(flags: dict[str, Any], request: Request) -> tuple[Settings | None, dict[str, Any]]:
+    """Return the preset and the settings that are given, once all flags are seen to be possible."""
+    from ..checks import check_choice
 
-    planned = run.settings.epochs
-    if run.code:
-        reached, epochs = "interrupted: ", f"{_short(run.epochs_done())} of {planned} epochs"
-    else:
-        reached, epochs = "", f"{planned} epoch{'s' * (planned > 1)}, {show_seconds(run.total_seconds)} in total"
-    share = "" if decided == 1 else f" of the {100 * decided:.1f} % that were decided"
-    seconds = show_seconds(run.watch.seconds)
-    return f"{reached}test accuracy {100 * accuracy:.2f} %{share} in {seconds} of training ({epochs})"
+    base = None if request.preset is None else PRESETS[check_choice("preset", request.preset, tuple(PRESETS))]
+    given = setting.given(flags)
+    setting.check(given, request.seed, request.threads)
+    for name in _FILES:
+        check_writable(f"--{name.replace('_', '-')}", getattr(request, name))
+    if request.max_time is not None and not request.max_time > 0:
+        raise ValueError(f"--max-time must be more than 0 seconds, got {request.max_time}")
+    for name in ("resume", "checkpoint_every"):
+        if getattr(request, name) and request.checkpoint_dir is None:
+            raise ValueError(f"--{name.replace('_', '-')} needs --checkpoint-dir")
+    return base, given
 
 
-def _short(epochs: float) -> str:
-    return f"{epochs:.0f}" if epochs == int(epochs) else f"{epochs:.2f}"
+def _trainer(settings: Settings, request: Request, dataset: "Dataset") -> "Trainer":
+    """Return a trainer; its network has as many inputs as principal components have a share of the variance."""
+    from ..preprocessing import PCA
+
+    if isinstance(settings.pca, float):
+        found = PCA(settings.pca, settings.whiten).fit(dataset.X_train, settings.scale)
+        settings = replace(settings, pca=found.n_components_)
+    regression = dataset.task == "regression"
+    n_outputs, output = (1, "identity") if regression else (dataset.n_classes, "softmax")
+    trainer = setting.trainer(settings, dataset.n_features, n_outputs, request.seed, request.threads, output)
+    if request.checkpoint_dir is not None:
+        every: int | str | None = request.checkpoint_every
+        trainer.checkpoint_dir = request.checkpoint_dir
+        trainer.checkpoint_every = int(every) if isinstance(every, str) and every.isdecimal() else every
+    return trainer
+
+
+def _class_weight(text: str | None, dataset: "Dataset") -> str | dict[int, float] | None:
+    """Read balanced, or weights by the names of classes."""
+    from ..checks import check_choice
+
+    if text is None or text == "balanced":
+        return text
+    if dataset.task == "regression":
+        raise ValueError("class_weight needs classes; the target has numbers")
+    names = [str(name) for name in (range(dataset.n_classes) if dataset.classes is None else dataset.classes)]
+    weights = {}
+    for part in text.split(","):
+        name, sign, number = part.rpartition("=")
+        if not sign or not re.fullmatch(r"\s*[0-9.]+(e-?\d+)?\s*", number):
+            raise ValueError(f"class_weight must be balanced, or such as cat=2,dog=1, got {text!r}")
+        weights[names.index(check_choice("class_weight", name.strip(), tuple(names)))] = float(number)
+    return weights
+
+
+def run(flags: dict[str, Any], request: Request) -> None:
+    """Train as flags and ``request`` say, tell what came of it, and end with an exit code."""
+    from .training_result import finish
+
+    with plain_warnings(FLAGS):
+        try:
+            training = Training(flags, request)
+        except KeyboardInterrupt as interrupt:
+            newline_after_interrupt()
+            fail("interrupted before training began", exit_code(interrupt))
+        training.fit()
+        training.save()
+        finish(training)

@@ -11,6 +11,8 @@ from .parsing import names
 
 _DTYPES = ("float32", "float64")
 
+EPILOG = "Example: fastnet warmup --dtype float32,float64"
+
 
 def warmup(
     dtype: Annotated[str, typer.Option(metavar="NAME,NAME", help="float32, float64, or both.")] = "float32",

@@ -21,6 +21,7 @@ from .trial import MEASURED, Trial
 
 _WORST = -sys.float_info.max  # infinities and NaN would make scikit-learn warn
 
+
 @dataclass
 class TuningState:
     """Where a search stands; the same object throughout.

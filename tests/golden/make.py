@@ -18,9 +18,7 @@ def network(folder):
     rng = np.random.default_rng(0)
     net = fastnet.Network([2, 4, 3, 3], activation=["tanh", "gelu"])
     net.parameters = rounded(rng, net.n_parameters)
-    net.preprocessing = Preprocessing(
-        rounded(rng, 3), 1 / 255, "uint8", np.array([1.0, 2.0, 0.5]), rounded(rng, 3, 2)
-    )
+    net.preprocessing = Preprocessing(rounded(rng, 3), 1 / 255, "uint8", np.array([1.0, 2.0, 0.5]), rounded(rng, 3, 2))
     net.classes, net.feature_names = ["Enten", "Hühner", "Möwen"], ["length", "wing span", "weight"]
     net.save(folder / "network-1.safetensors")
     X = np.array([[0, 128, 255], [255, 0, 3], [17, 99, 201], [255, 255, 255]], np.uint8)
