@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "callbacks",
+    "checkpoints",
     "datasets",
     "estimators",
     "exceptions",
@@ -44,6 +45,7 @@ _HOMES = {
     "CSVLogger": "loggers",
     "JSONLogger": "loggers",
     "Evaluation": "evaluation",
+    "CheckpointError": "exceptions",
     "DivergenceError": "exceptions",
     "DownloadError": "exceptions",
     "FormatError": "exceptions",
@@ -61,6 +63,7 @@ __all__ = [
     "PCA",
     "CSVLogger",
     "Callback",
+    "CheckpointError",
     "DivergenceError",
     "DownloadError",
     "EarlyStopping",
@@ -76,6 +79,7 @@ __all__ = [
     "TuningResult",
     "__version__",
     "callbacks",
+    "checkpoints",
     "datasets",
     "doctor",
     "estimators",
@@ -84,8 +88,8 @@ __all__ = [
     "history",
     "inference",
     "info",
-    "loggers",
     "load",
+    "loggers",
     "network",
     "plots",
     "preprocessing",
@@ -101,13 +105,14 @@ __all__ = [
 if TYPE_CHECKING:
     from . import (
         callbacks,
+        checkpoints,
         datasets,
         estimators,
         exceptions,
         functional,
         history,
-        loggers,
         inference,
+        loggers,
         network,
         plots,
         preprocessing,
@@ -123,7 +128,7 @@ if TYPE_CHECKING:
     from .callbacks import Callback, EarlyStopping, LearningRateScheduler
     from .estimators import MLPClassifier, MLPRegressor
     from .evaluation import Evaluation
-    from .exceptions import DivergenceError, DownloadError, FormatError
+    from .exceptions import CheckpointError, DivergenceError, DownloadError, FormatError
     from .history import History
     from .loggers import CSVLogger, JSONLogger
     from .models import load

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .fitting import validate
 from .losses import LOSS_OF_OUTPUT
 from .network import Network, _check_dtype
 from .trainer import Trainer
@@ -80,7 +81,7 @@ def _predict(dtype: str, output: str) -> None:
     """Use what is peculiar to an output: its loss without gradients, and its probabilities."""
     network = Network([_FEATURES, _OUTPUTS], output=output, dtype=dtype, seed=0)
     X, y = _dense_rows(), np.zeros((_SAMPLES, _OUTPUTS)) if output != "softmax" else np.zeros(_SAMPLES, np.int64)
-    Trainer(network, seed=0, n_threads=1)._validate(X, network._check_targets("y", y, _SAMPLES))
+    validate(network, X, network._check_targets("y", y, _SAMPLES))
     network.predict(X)
     if output != "identity":
         network.predict_proba(X)

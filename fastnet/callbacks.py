@@ -27,7 +27,7 @@ class State:
         Its weights are those of the last whole epoch. What is written to `state.network.parameters` during a
         fit is lost at the end of the next epoch: compiled code trains a copy of its own.
     epoch, epochs : int
-        Epochs finished, and how many there will be.
+        Epochs finished, and how many there will be. When a training is resumed, `epoch` is above 0 from the beginning.
     minibatch, minibatches : int
         Minibatches of this epoch finished, and how many it has.
     learning_rate : float
@@ -47,7 +47,7 @@ class State:
     metrics: dict[str, float] = field(default_factory=dict)
     compile_seconds: float = 0.0
     _rate: float = field(default=0.0, init=False)
-    _rate_was_set: bool = field(default=False, init=False)
+    _set_rate: float | None = field(default=None, init=False)
 
     @property
     def learning_rate(self) -> float:  # noqa: D102
@@ -57,14 +57,20 @@ class State:
     def learning_rate(self, value: float) -> None:
         from . import checks  # NumPy, which help on the command line does without
 
-        self._rate = checks.check_number("learning_rate", value, open_low=True)
-        self._rate_was_set = True
+        self._rate = self._set_rate = checks.check_number("learning_rate", value, open_low=True)
 
-    def _begin_epoch(self, scheduled: float) -> float:
-        """Return the learning rate of the epoch that begins: what the schedule says, unless a callback has set it."""
-        if not self._rate_was_set:
+    def _begin_epoch(self, scheduled: float, begun: float | None = None, done: int = 0) -> float:
+        """Return the learning rate of the epoch that begins: what the schedule says, unless a callback has set it.
+
+        Of an epoch that a fit before this one has begun it is ``begun``, and so many minibatches are ``done``.
+        """
+        if begun is not None:
+            self._rate = begun
+        elif self._set_rate is None:
             self._rate = scheduled
-        self.minibatch = 0
+        else:
+            self._rate = self._set_rate
+        self.minibatch = done
         return self._rate
 
 
@@ -85,6 +91,16 @@ class Callback:
 
     def on_fit_end(self, state: State) -> None:
         """After the last epoch, and when an error or Ctrl-C ends the training, even before ``on_fit_begin``."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of this callback: numbers, strings, lists, dicts and arrays, under names.
+
+        Arrays must not be changed afterwards.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take what ``state_dict`` gave, when a training is resumed; follows ``on_fit_begin``."""
 
 
 class LearningRateScheduler(Callback):
@@ -194,7 +210,10 @@ class EarlyStopping(Callback):
         self._parameters: Any = None
 
     def __repr__(self) -> str:
-        return f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta})"
+        return (
+            f"EarlyStopping(monitor={self.monitor!r}, patience={self.patience}, min_delta={self.min_delta}, "
+            f"restore_best={self.restore_best})"
+        )
 
     def on_fit_begin(self, state: State) -> None:
         """Forget what an earlier fit has left."""
@@ -219,6 +238,14 @@ class EarlyStopping(Callback):
         if self._parameters is not None:
             state.network.parameters = self._parameters
             self._parameters = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, its epoch and its weights."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "parameters": self._parameters}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best, self.best_epoch, self._parameters = state["best"], state["best_epoch"], state["parameters"]
 
 
 class _Function(Callback):

@@ -24,6 +24,13 @@ class FormatError(ValueError):
     """
 
 
+class CheckpointError(OSError):
+    """A folder of checkpoints can't be used, or a checkpoint can't be written or resumed from.
+
+    The message names the path and says what is wrong; older checkpoints are as they were.
+    """
+
+
 class DownloadError(OSError):
     """A data set could not be downloaded from any mirror.
 

@@ -42,6 +42,16 @@ class Memory:
             self.steps[:] = 0
         return self._vectors
 
+    @property
+    def owner(self) -> str:
+        """Optimizer that the vectors belong to; empty before there is one."""
+        return self._owner
+
+    @property
+    def all_vectors(self) -> tuple[np.ndarray, ...]:
+        """Velocity, or moments."""
+        return self._vectors
+
     def clear(self) -> None:
         """Forget everything."""
         for array in (*self._vectors, self.steps):

@@ -1,7 +1,7 @@
 """One fit on its way: what compiled code works on, and the calls of an epoch."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from . import barrier, hidden, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
-from .layout import unpack
+from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets
 from .network import Network
 from .optimizers import Optimizer
@@ -22,6 +22,26 @@ from .workspace import workspace
 # After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
 # with one thread for about so many seconds, then for twice as many, as long as it goes on. Trying costs 20 to 50 ms.
 _SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
+
+# What is folded into the weights of sparse rows between two settlements: see ``kernels/sparse.py``.
+_FOLDED = ("alpha", "u", "q")
+
+
+class Results(NamedTuple):
+    """What is known of the minibatches of one epoch. Compiled code writes it, so that no interruption loses any."""
+
+    losses: np.ndarray  # (n_minibatches,) float64
+    hits: np.ndarray  # (n_minibatches,) int64: right predictions; -1 for those that have not been trained on
+
+    @classmethod
+    def none_of(cls, n_minibatches: int) -> "Results":
+        """Return the results of an epoch that has yet to begin."""
+        return cls(np.zeros(n_minibatches), np.full(n_minibatches, -1, np.int64))
+
+    @property
+    def done(self) -> int:
+        """Minibatches that have been trained on, the first ones."""
+        return int(np.count_nonzero(self.hits >= 0))
 
 
 class Run:
@@ -69,8 +89,7 @@ class Run:
         self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries, slopes)
         self.n_samples, self.n_packed = X.shape[0] if n_samples is None else n_samples, self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
-        self._losses = np.zeros(-(-self.n_samples // batch_size))
-        self._hits = np.zeros(len(self._losses), np.int64)
+        self._losses, self._hits = Results.none_of(-(-self.n_samples // batch_size))
         self._weights = np.ones(len(self._losses))
         self._calls_alone, self._penalty = 0, 0.0
         self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
@@ -122,21 +141,31 @@ class Run:
         """Units that the first layer's work is cut into."""
         return int(self._work.units[-1])
 
-    def minibatches(self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0) -> Iterator[int]:
+    @property
+    def n_minibatches(self) -> int:
+        """Minibatches of an epoch."""
+        return len(self._losses)
+
+    def minibatches(
+        self, order: np.ndarray, optimizer: Optimizer, epoch: int, key: int = 0, results: Results | None = None
+    ) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
 
-        ``key`` says what dropout drops; it should be another for each epoch.
+        ``key`` says what dropout drops; it should be another for each epoch. ``results`` are written; those minibatches
+        that are already done there are left out.
 
         Raises
         ------
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        n_batches, self._optimizer = len(self._losses), self._as_compiled(optimizer)
+        results = Results.none_of(self.n_minibatches) if results is None else results
+        (self._losses, self._hits), first = results, results.done
+        n_batches, self._optimizer = self.n_minibatches, self._as_compiled(optimizer)
         self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
         if self._dropout is not None:
             self._dropout.key[0] = key
-        for begin in range(0, n_batches, self._per_call):
+        for begin in range(first, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, begin, end)
             bad = ~np.isfinite(self._losses[begin:end])
@@ -161,6 +190,11 @@ class Run:
         """Whether all weights are finite."""
         return bool(np.isfinite(self._net.packed).all())
 
+    @property
+    def fine(self) -> bool:
+        """Whether all weights and losses are finite."""
+        return self.finite and bool(np.isfinite(self._losses).all())
+
     def _settle(self) -> None:
         """Turn folded weights into plain ones."""
         passes.train_epoch(*self._arguments(np.zeros(0, np.uint32), 0, 0), 0, 1)
@@ -173,10 +207,39 @@ class Run:
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
         self._settle()
-        fine = self.finite and bool(np.isfinite(self._losses).all())
+        fine = self.fine
         if fine:
             self.publish()
         return fine
+
+    def state(self) -> dict[str, Any]:
+        """Copy what minibatches hand on to each other: weights, and what is folded into them since their settlement.
+
+        Nothing is settled for it, so that training goes on with the same bits. Weights are those that compiled code has
+        in memory, laid out like ``Network.parameters``.
+        """
+        state: dict[str, Any] = {"parameters": self.unpacked(self._plain.packed), "folded": None}
+        if self.sparse:
+            state["folded"] = {name: getattr(self._work.tiles, name).copy() for name in _FOLDED}
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what ``state`` gave, for the same network and data; called before the first minibatch."""
+        pack(state["parameters"], self._plain.layers, self._plain.packed)
+        for name, array in (state["folded"] or {}).items():
+            getattr(self._work.tiles, name)[:] = array
+
+    def unpacked(self, packed: np.ndarray) -> np.ndarray:
+        """Copy a vector that is laid out like the packed parameters into the order of ``Network.parameters``."""
+        flat = np.empty_like(self._network.parameters)
+        unpack(packed, self._plain.layers, flat)
+        return flat
+
+    def packed(self, flat: np.ndarray) -> np.ndarray:
+        """Return the inverse of ``unpacked``; padding is zero."""
+        packed = aligned_zeros(self.n_packed, self._network.dtype)
+        pack(flat, self._plain.layers, packed)
+        return packed
 
     def epoch_means(self) -> tuple[float, float]:
         """Mean loss and accuracy of the epoch's samples, as they were when they were trained on.

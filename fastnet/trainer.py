@@ -1,25 +1,29 @@
 """The trainer: epochs in Python, minibatches in compiled code."""
 
-import math
-import time
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence, Sized
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import checks, hidden, plan
-from ._parallel import available_cpus, crew
-from .callbacks import State, as_callbacks, end_fit
-from .history import METRICS, History
+from ._parallel import available_cpus
+from .callbacks import as_callbacks
+from .checkpoints.identity import describe_data, describe_settings
+from .checkpoints.keeper import Keeper, check_every, keeper_of
+from .fitting import Fit, Task
+from .history import History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
-from .losses import AnyTargets, check_loss, first_sample, mean_loss
+from .losses import AnyTargets, check_loss
 from .network import Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
 from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
-from .run import Run, warm_up
+from .run import Run
 from .schedules import Schedule, check_schedule, learning_rate
 from .weighting import ClassWeight, sample_weights
 
@@ -41,20 +45,11 @@ _SETTINGS: dict[str, Callable[[Any], Any]] = {
     "pca": as_pca,
     "n_threads": lambda value: None if value is None else checks.check_integer("n_threads", value, low=1),
     "callbacks": as_callbacks,
+    "checkpoint_dir": lambda value: _check_path(value),
+    "checkpoint_every": check_every,
 }
-
-
-# Above so many samples the order is shuffled in 4 bytes a sample, which takes 1.5 times as long as in 8.
-_MANY_SAMPLES = 1_000_000
-
-
-def _shuffled(rng: np.random.Generator, n_samples: int) -> np.ndarray:
-    """Return an epoch's order, as uint32."""
-    if n_samples <= _MANY_SAMPLES:
-        return rng.permutation(n_samples).astype(np.uint32)
-    order = np.arange(n_samples, dtype=np.uint32)
-    rng.shuffle(order)
-    return order
+# What bits do not depend on.
+_FREE = ("n_threads", "callbacks", "checkpoint_dir", "checkpoint_every")
 
 
 class Trainer:
@@ -109,6 +104,14 @@ class Trainer:
         The results are the same bits for any number.
     callbacks : iterable of Callback or callable, default=()
         See ``fastnet.callbacks``.
+    checkpoint_dir : str, os.PathLike or None, default=None
+        Folder for checkpoints, from which ``fit(..., resume=True)`` goes on with the same bits. It is made if need be,
+        and belongs to one training. The last two files are kept, and the best: that of the smallest validation loss,
+        or training loss without validation data.
+    checkpoint_every : int, str or None, default=None
+        So many epochs, or a time such as "30s", "10min" or "1.5h" after which there is a checkpoint also within an
+        epoch. None takes every epoch, and 10 minutes within one. There always is one at the end of a fit, and when
+        Ctrl-C, a signal's exception or a callback's error ends it, at the last minibatch that was finished.
 
     Notes
     -----
@@ -155,6 +158,8 @@ class Trainer:
         seed: int | np.random.Generator | None = None,
         n_threads: int | None = None,
         callbacks: Iterable[Any] = (),
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | str | None = None,
     ):
         if not isinstance(network, Network):
             raise TypeError(f"network must be a fastnet.Network, got {type(network).__name__}")
@@ -177,6 +182,10 @@ class Trainer:
         self.pca = pca
         self.n_threads = n_threads
         self.callbacks = callbacks
+        self.checkpoint_dir = checkpoint_dir
+        self.checkpoint_every = checkpoint_every
+        self._seed = None if isinstance(seed, np.random.Generator) else seed
+        self._last_checkpoint: Path | None = None
         self._rng = checks.check_seed(seed)
         self._memory = Memory(network.dtype)
         self._check_together()
@@ -205,6 +214,7 @@ class Trainer:
         class_weight: ClassWeight = None,
         validation_data: tuple[Any, ...] | None = None,
         reset_preprocessing: bool = False,
+        resume: bool = False,
     ) -> History:
         """Train for some epochs.
 
@@ -228,10 +238,17 @@ class Trainer:
             Loss and accuracy on these are measured after each epoch; classes have no weights there.
         reset_preprocessing : bool, default=False
             Fix centring and scaling anew from this ``X``.
+        resume : bool, default=False
+            Go on from the newest whole checkpoint in ``checkpoint_dir``, which gives the network its weights and
+            preprocessing, the optimizer its memory, the generator its state, and callbacks theirs. The result has the
+            bits of a training that was never interrupted. Data and settings must be the same, but for ``n_threads``,
+            and for more ``epochs``; a schedule that depends on their number is then that of the new one. Without a
+            checkpoint training starts from the beginning; of a finished one the result is returned.
 
         Returns
         -------
         History
+            Of all epochs, also of those before a resumption.
 
         Raises
         ------
@@ -239,29 +256,46 @@ class Trainer:
             If an argument is not as described; nothing has been changed then.
         DivergenceError
             If a loss or weight is no longer finite. The network keeps the weights of the last whole epoch.
+        CheckpointError
+            If ``checkpoint_dir`` can't be used, is in use, or has checkpoints but ``resume`` is False; if those are of
+            other data or settings, or all damaged; if a checkpoint can't be written: then older ones are as they were,
+            and the network has been trained as far as it has.
         """
         epochs = checks.check_integer("epochs", epochs, low=1)
-        before = self.network.preprocessing
-        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or before is None
+        first = checks.check_flag("reset_preprocessing", reset_preprocessing) or self.network.preprocessing is None
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
         targets = targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(len(X))
+        resume = self._check_resume(resume)
         self._check_together()
         learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        if first:
-            self.network.preprocessing = self._preprocessing(X)
-        self._trained = False
+        task = Task(X, targets, epochs, batch_size, self._threads(batch_size), validation)
+        with self._keeper(task, resume) as keeper:
+            return self._fit(task, keeper, first)
+
+    def _fit(self, task: Task, keeper: Keeper | None, first: bool) -> History:
+        before = self.network.preprocessing
+        if first and (keeper is None or keeper.found is None):
+            self.network.preprocessing = self._preprocessing(task.X)
+        fit = Fit(self, task, keeper)
         try:
-            for samples in (X, *(validation or ())[:1]):
+            for samples in (task.X, *(task.validation or ())[:1]):
                 self.network._warn_of_kind(samples)
-            return self._fit(X, targets, epochs, batch_size, validation)
+            return fit.run()
         except BaseException:
-            if not self._trained:
+            if not fit.trained:
                 self.network.preprocessing = before
             raise
+        finally:
+            self._last_checkpoint = keeper.path if keeper is not None else None
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """Newest checkpoint of the last fit: written by it, or resumed from; None if there is none."""
+        return self._last_checkpoint
 
     # -- checks and preparation ------------------------------------------------------------------------
 
@@ -272,6 +306,27 @@ class Trainer:
         for name, value in (("momentum", self.momentum), ("nesterov", self.nesterov)):
             if value and self.optimizer != "sgd":
                 raise ValueError(f"{name}={value} does not go with optimizer={self.optimizer!r}, only with 'sgd'")
+
+    def _check_resume(self, resume: Any) -> bool:
+        resume = checks.check_flag("resume", resume)
+        for name, value in (("resume=True", resume), ("checkpoint_every", self.checkpoint_every)):
+            if value and self.checkpoint_dir is None:
+                raise ValueError(f"{name} needs checkpoint_dir, the folder of the checkpoints")
+        return resume
+
+    def _keeper(self, task: Task, resume: bool) -> AbstractContextManager[Keeper | None]:
+        """Return what looks after checkpoints, if any are wanted."""
+        path = None if self.checkpoint_dir is None else Path(self.checkpoint_dir)
+        return keeper_of(path, self.checkpoint_every, lambda: self._identity(task), task.epochs, resume)
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        """Return data and settings: what a checkpoint is resumed with only if it is the same."""
+        settings = {name: getattr(self, name) for name in (*_SETTINGS, "loss") if name not in _FREE}
+        settings |= {"seed": self._seed, "generator": type(self._rng.bit_generator).__name__}
+        return {
+            "data": describe_data(task.X, task.targets, task.validation),
+            "settings": describe_settings(self.network, settings, self.callbacks),
+        }
 
     def _n_features(self, X: Any, first: bool) -> int:
         """Columns that the rows must have: any number, if their principal components are still to be found."""
@@ -323,106 +378,36 @@ class Trainer:
             return min(self.n_threads, available_cpus())
         return plan.threads(self.network.layer_sizes, batch_size, self.network.dtype, available_cpus())
 
-    # -- training --------------------------------------------------------------------------------------
-
-    def _fit(self, X: np.ndarray, targets: AnyTargets, epochs: int, batch_size: int, validation: Any) -> History:
-        n_threads = self._threads(batch_size)
-        state = State(self.network, epochs, minibatches=-(-len(X) // batch_size))
-        state._rate = self._first_rate
-        metrics: dict[str, list[float]] = {name: [] for name in METRICS}
-        try:
-            self._notify("on_fit_begin", state)
-            with crew(n_threads) as together:
-                started = time.perf_counter()
-                warm_up(self.network, X)
-                compiling = time.perf_counter() - started
-                started = time.perf_counter()
-                rates = dropout_rates(self.dropout, len(self.network.activations))
-                run = self._new_run(self.network, X, targets, batch_size, n_threads, together, rates, self.clip_norm)
-                setup_seconds = time.perf_counter() - started
-                started = time.perf_counter()
-                run.compile(self._epoch_optimizer(run, self._first_rate))
-                if validation is not None:
-                    self._validate(validation[0][:1], first_sample(validation[1]), score=False)
-                state.compile_seconds = compiling + time.perf_counter() - started
-                self._notify("on_compiled", state)
-                while state.epoch < epochs and not self._epoch(run, state, metrics, validation):
-                    pass
-        except BaseException as error:
-            end_fit(self.callbacks, state, error)
-            raise
-        end_fit(self.callbacks, state, None)
-        arrays = {name: np.array(values) for name, values in metrics.items()}
-        return History(
-            **arrays,
-            compile_seconds=state.compile_seconds,
-            setup_seconds=setup_seconds,
-            n_threads=n_threads,
-            first_layer="sparse" if run.sparse else "dense",
-        )
+    # -- what compiled code takes -----------------------------------------------------------------------
 
     def _new_run(self, *args: Any) -> Run:
         return Run(*args)
-
-    def _epoch(self, run: Run, state: State, metrics: dict[str, list[float]], validation: Any) -> bool:
-        """One epoch; returns whether a callback wants to stop."""
-        before = metrics["loss"], metrics["val_loss"]
-        rate = state._begin_epoch(learning_rate(self.schedule, self._first_rate, state.epoch, state.epochs, *before))
-        started = time.perf_counter()
-        order = _shuffled(self._rng, run.n_samples)
-        optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
-        try:
-            for done in run.minibatches(order, optimizer, state.epoch, key):
-                state.minibatch = done
-                self._notify("on_minibatches_end", state)
-        except BaseException:
-            # What has been trained is kept, unless a loss or weight is not finite: then the last epoch's weights stay.
-            if run.publish_if_finite():
-                self._trained = True
-            else:
-                self._memory.clear()
-            raise
-        run.publish()
-        self._trained = True
-        seconds = time.perf_counter() - started
-        loss, accuracy = run.epoch_means()
-        started = time.perf_counter()
-        val_loss, val_accuracy = self._validate(*validation) if validation is not None else (math.nan, math.nan)
-        validation_seconds = time.perf_counter() - started
-        values = (loss, accuracy, val_loss, val_accuracy, rate, seconds, validation_seconds, run.n_samples / seconds)
-        state.metrics = dict(zip(METRICS, values, strict=True))
-        for name, value in state.metrics.items():
-            metrics[name].append(value)
-        state.epoch += 1
-        wishes = [callback.on_epoch_end(state) for callback in self.callbacks]
-        return any(wishes)
 
     @property
     def _first_rate(self) -> float:
         """Learning rate from which the schedule starts."""
         return LEARNING_RATES[self.optimizer] if isinstance(self.learning_rate, str) else self.learning_rate
 
-    def _epoch_optimizer(self, run: Run, rate: float) -> Optimizer:
-        """Return what compiled code takes for one epoch; what it remembers outlives the fit."""
+    def _epoch_optimizer(self, run: Run, rate: float, done: int = 0) -> Optimizer:
+        """Return what compiled code takes for one epoch, of which some minibatches may be done.
+
+        What the optimizer remembers outlives the fit.
+        """
         if self.optimizer == "sgd":
             (velocity,) = self._memory.vectors("sgd", 1, run.n_packed if self.momentum > 0 else 0)
             return Sgd(rate, self.momentum, self.nesterov, self.weight_decay, velocity)
         m, v = self._memory.vectors(self.optimizer, 2, run.n_packed)
         steps, decoupled = self._memory.steps, self.optimizer == "adamw"
-        before = int(steps[0])
+        before = int(steps[0]) - done
         return Adam(rate, self.beta1, self.beta2, self.epsilon, self.weight_decay, decoupled, m, v, before, steps)
 
-    def _dropout_key(self, run: Run) -> int:
-        """Return what dropout drops in this epoch; nothing is drawn without."""
-        return int(self._rng.integers(1 << 62)) if run.drops else 0
 
-    def _validate(self, X: np.ndarray, targets: AnyTargets, score: bool = True) -> tuple[float, float]:
-        logits = self.network._logits(X, self.n_threads)
-        return mean_loss(logits, targets), self.network._score(logits, targets) if score else math.nan
-
-    def _notify(self, event: str, state: State) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(state)
+def _check_path(value: Any) -> Path | None:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"checkpoint_dir must be a path or None, got {type(value).__name__}")
+    return Path(value)
 
 
 def _check_auto(name: str, value: Any) -> str | float:

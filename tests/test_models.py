@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
+from model_lies import refused, rewritten, sign
 
 import fastnet
 from fastnet import FormatError, Network, model_file
@@ -183,37 +184,38 @@ def test_an_unknown_backend(path):
 # -- damage --------------------------------------------------------------------------------------------
 
 
-def refused(path, data, match=None):
-    path.write_bytes(data)
-    with pytest.raises(FormatError, match=match) as caught:
-        fastnet.load(path, backend="numpy")
-    assert str(caught.value).startswith(f"{path}: ")
-    return str(caught.value)
-
-
 def small():
     net = Network([1, 1], output="identity", seed=0)
     net.preprocessing = Preprocessing(np.ones(1), 1.0, "float")
     return net
 
 
+def is_refused(path):
+    try:
+        fastnet.load(path, backend="numpy")
+    except FormatError as error:
+        return str(error).startswith(f"{path}: ")
+    return False
+
+
 def test_every_truncation(path):
     data = saved(path, small())
-    for n in range(len(data)):
-        refused(path, data[:n])
+    for n in reversed(range(len(data))):
+        os.truncate(path, n)
+        assert is_refused(path), f"{n} bytes"
     refused(path, data + b"\0")
     refused(path, data + bytes(4096))
 
 
 def test_every_flipped_bit(path):
-    data = bytearray(saved(path, small()))
+    data = saved(path, small())
     assert len(data) < 1000
-    for place in range(len(data)):
-        for bit in range(8):
-            data[place] ^= 1 << bit
-            refused(path, data)
-            data[place] ^= 1 << bit
-    path.write_bytes(data)
+    with open(path, "r+b", buffering=0) as file:  # opening it anew for each of 4,704 bits would take 10 s
+        for place, byte in enumerate(data):
+            for bit in range(8):
+                os.pwrite(file.fileno(), bytes([byte ^ 1 << bit]), place)
+                assert is_refused(path), f"bit {bit} of byte {place}"
+            os.pwrite(file.fileno(), bytes([byte]), place)
     fastnet.load(path, backend="numpy")
 
 
@@ -261,26 +263,6 @@ def test_safetensors_of_others(path):
 # -- lies, with a digest that is right -----------------------------------------------------------------
 
 
-def rewritten(path, change, signed=True):
-    """The file with another header or other tensors, signed anew."""
-    data = path.read_bytes()
-    n = int.from_bytes(data[:8], "little")
-    header, payload = json.loads(data[8 : 8 + n]), data[8 + n :]
-    config = json.loads(header["__metadata__"]["config"])
-    result = change(header, config) or payload
-    header["__metadata__"]["config"] = header["__metadata__"].get("config") and json.dumps(config)
-    header["__metadata__"] = {k: v for k, v in header["__metadata__"].items() if v is not None}
-    return sign(json.dumps(header, separators=(",", ":")).encode(), result) if signed else (header, payload)
-
-
-def sign(header, payload):
-    header += b" " * (-len(header) % 8)
-    data = struct.pack("<Q", len(header)) + header + payload
-    old = data[(at := data.index(b'"sha256":"') + 10) : at + 64]
-    digest = hashlib.sha256(data.replace(old, b"0" * 64, 1)).hexdigest()
-    return data.replace(old, digest.encode(), 1)
-
-
 def meta(**fields):
     return lambda header, config: header["__metadata__"].update(fields)
 
@@ -291,13 +273,6 @@ def settings(**fields):
 
 def without(name):
     return lambda header, config: config.pop(name) and None
-
-
-def tensors_changed(change):
-    def apply(header, config):
-        change({k: v for k, v in header.items() if k != "__metadata__"}, header)
-
-    return apply
 
 
 def reshaped(name, shape):
@@ -422,10 +397,8 @@ def test_lies_of_the_header(path, old, new, match):
     header, payload = header_of(path)
     assert old in header
     changed = header.replace(old, new, 1)
-    if b'"sha256":"' in changed:
-        data = sign(changed, payload)
-    else:
-        data = struct.pack("<Q", len(changed)) + changed + payload
+    unsigned = struct.pack("<Q", len(changed)) + changed + payload
+    data = sign(changed, payload) if b'"sha256":"' in changed else unsigned
     if match is None:
         path.write_bytes(data)
         fastnet.load(path, backend="numpy")

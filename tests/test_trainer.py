@@ -447,11 +447,11 @@ def test_mnist_with_300_units(mnist):
 
 
 def test_the_order_of_an_epoch_does_not_depend_on_how_it_is_kept(monkeypatch):
-    from fastnet import trainer
+    from fastnet import fitting
 
-    expected = trainer._shuffled(np.random.default_rng(4), 1000)
-    monkeypatch.setattr(trainer, "_MANY_SAMPLES", 10)
-    found = trainer._shuffled(np.random.default_rng(4), 1000)
+    expected = fitting.shuffled(np.random.default_rng(4), 1000)
+    monkeypatch.setattr(fitting, "_MANY_SAMPLES", 10)
+    found = fitting.shuffled(np.random.default_rng(4), 1000)
     assert found.dtype == np.uint32
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(np.sort(found), np.arange(1000))

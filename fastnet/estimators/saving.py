@@ -72,7 +72,7 @@ def _parameters(estimator: Any, tensors: dict[str, np.ndarray]) -> dict[str, Any
         try:
             found[name] = encode(f"parameters.{name}", params[name], own)
         except TypeError as error:
-            warnings.warn(f"{error}: the loaded estimator will have the default of {name!r}", UserWarning, stacklevel=5)
+            warnings.warn(f"{error}: the loaded estimator will have the default of {name!r}", UserWarning, stacklevel=4)
         tensors.update(own if name in found else {})
     return found
 
@@ -91,7 +91,6 @@ def restored(estimator_class: Any, config: dict[str, Any], tensors: dict[str, np
     parts = parts_of_kind(estimator_class.__name__, config, tensors)
     parameters = {name: decode(value, tensors) for name, value in take(config, "parameters", dict).items()}
     fitted = {name: decode(value, tensors) for name, value in take(config, "fitted", dict).items()}
-    refuse_rest(config, tensors)
     estimator = estimator_class(**parameters)
     check_parameters(estimator)
     _set_weights(estimator, parts)
@@ -100,6 +99,7 @@ def restored(estimator_class: Any, config: dict[str, Any], tensors: dict[str, np
             raise ValueError(f"config: fitted has the unknown attribute {name!r}")
         setattr(estimator, name, _FITTED[name](name, value))
     _check_resuming(estimator, parts)
+    refuse_rest(config, tensors)
     return estimator
 
 
@@ -198,10 +198,11 @@ def _optimizer(name: str, value: Any) -> Optimizer:
 
 def _check_resuming(estimator: Any, parts: ModelParts) -> None:
     """Complete and check what a fit with ``resume`` goes on from."""
+    if not hasattr(estimator, "_random_state") and isinstance(estimator.random_state, np.random.RandomState):
+        estimator._random_state = estimator.random_state
     if not hasattr(estimator, "_order"):
         return
-    if not hasattr(estimator, "_random_state"):
-        estimator._random_state = _random_state("random_state", estimator.random_state)
+    _random_state("_random_state", getattr(estimator, "_random_state", None))
     n_parameters = sum(array.size for array in (*parts.weights, *parts.biases))
     if not hasattr(estimator, "_last") or estimator._last.shape != (n_parameters,):
         raise ValueError(f"config: _last must be a vector of {n_parameters} numbers")

@@ -52,7 +52,7 @@ class TuningState:
     epochs_done: int = 0
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):
     """Ends the training of a trial when the search is over."""
 
 

@@ -1,7 +1,5 @@
 """One trial: a network whose training goes on from rung to rung."""
 
-from typing import Any
-
 import numpy as np
 
 from ..callbacks import Callback, State
