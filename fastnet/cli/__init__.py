@@ -87,15 +87,19 @@ def _fastnet(
     """Train small neural networks on a CPU, fast."""
 
 
-app.command(no_args_is_help=True, epilog=train.EPILOG)(train.train)
-app.command(no_args_is_help=True, epilog=evaluate.EPILOG)(evaluate.evaluate)
-app.command(no_args_is_help=True, epilog=predict.EPILOG)(predict.predict)
-app.command(no_args_is_help=True, epilog=tune.EPILOG)(tune.tune)
-app.command(no_args_is_help=True, epilog=plot.EPILOG)(plot.plot)
-app.command(no_args_is_help=True, epilog=export.EPILOG)(export.export)
+# Each verb with its line in the list of all, and whether it needs arguments.
+for _verb, _epilog, _short, _needs in (
+    (train.train, train.EPILOG, "Train a network on data, test it, save it.", True),
+    (evaluate.evaluate, evaluate.EPILOG, "Measure a saved model on data.", True),
+    (predict.predict, predict.EPILOG, "What a saved model says of data, as CSV.", True),
+    (tune.tune, tune.EPILOG, "Search for the settings that suit data.", True),
+    (plot.plot, plot.EPILOG, "Draw a history, a model or a search.", True),
+    (export.export, export.EPILOG, "A saved model as ONNX, NPZ, torch or JSON.", True),
+    (bench.bench, bench.EPILOG, "Time fastnet beside its peers.", False),
+    (reproduce.reproduce, reproduce.EPILOG, "Run experiments of the source articles.", True),
+    (info.info, info.EPILOG, "Versions, machine, ways taken for a network.", False),
+    (doctor.doctor, doctor.EPILOG, "Check the set-up, with a self-test.", False),
+    (warmup.warmup, warmup.EPILOG, "Compile now what training needs.", False),
+):
+    app.command(epilog=_epilog, short_help=_short, no_args_is_help=_needs)(_verb)
 app.add_typer(data.data, name="data", cls=Commands)
-app.command(epilog=bench.EPILOG)(bench.bench)
-app.command(no_args_is_help=True, epilog=reproduce.EPILOG)(reproduce.reproduce)
-app.command(epilog=info.EPILOG)(info.info)
-app.command(epilog=doctor.EPILOG)(doctor.doctor)
-app.command(epilog=warmup.EPILOG)(warmup.warmup)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 RIVALS = ("jax", "torch", "sklearn", "numpy", "article")
 _NO_TERMINAL_COLUMNS = 100
 
-EPILOG = "Example: fastnet bench --net 784-100-10 --batch 32,128 --compare jax,torch"
+EPILOG = """\b
+Example:
+  fastnet bench --net 784-100-10 --batch 32,128 --compare jax"""
 
 
 def bench(

@@ -1,21 +1,24 @@
 """The commands ``fastnet data …``: data sets that have names, where they lie, and whether they are whole."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from .messages import DATA, FAILED, USAGE, fail, failing
-from .output import print_json
+from .output import columns, print_json
 from .sources import DataDir
 
-EPILOG = "Example: fastnet data fetch mnist"
+EPILOG = """\b
+Example:
+  fastnet data fetch mnist"""
 Name = Annotated[str, typer.Argument(metavar="NAME", help="One of `fastnet data list`.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 data = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Data sets by name: list, fetch, verify, path.")
 
 
-@data.command("list")
+@data.command("list", short_help="The data sets that have names.")
 def list_names(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show the data sets that have names, their sizes, and whether they are on this machine."""
     from ..datasets import available
@@ -27,7 +30,11 @@ def list_names(data_dir: DataDir = None, as_json: Json = False) -> None:
     from ..evaluation_report import table
 
     header = ["name", "what", "samples", "features", "classes", "download", "here"]
-    print(table([header, *map(_row, found)], left=2), flush=True)
+    rows = [header, *map(_row, found)]
+    text = table(rows, left=2)
+    if sys.stdout.isatty() and text.index("\n") > columns():
+        text = table([[row[0], *row[2:]] for row in rows], left=1)
+    print(text, flush=True)
 
 
 def _is_here(entry: Any, data_dir: str | None) -> bool:
@@ -45,7 +52,7 @@ def _row(found: dict[str, Any]) -> list[str]:
     return [found["name"], found["summary"], *counts, size, "yes" if found["here"] else "no"]
 
 
-@data.command(epilog=EPILOG)
+@data.command(epilog=EPILOG, short_help="Download a data set, verified.")
 def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Download a data set, unless it is there; every file is compared with its SHA-256."""
     from ..datasets import fetch
@@ -56,7 +63,7 @@ def fetch(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     _tell(name, folder, as_json)
 
 
-@data.command()
+@data.command(short_help="Where a data set lies.")
 def path(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Print the folder or file that holds a data set; nothing is downloaded."""
     from ..datasets import where
@@ -69,7 +76,7 @@ def path(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     _tell(name, folder, as_json)
 
 
-@data.command()
+@data.command(short_help="Compare files with their SHA-256.")
 def verify(name: Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Compare the files of a downloaded data set with their SHA-256; the exit code is 1 if one is damaged."""
     from ..datasets import verify

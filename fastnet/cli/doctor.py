@@ -11,7 +11,9 @@ from .output import columns, entry, print_json, style
 _COLOURS = {"ok": "green", "note": "dim", "warning": "yellow", "broken": "red"}
 _VERDICT, _LABEL = 9, 29
 
-EPILOG = "Example: fastnet doctor --json"
+EPILOG = """\b
+Example:
+  fastnet doctor --json"""
 
 
 def doctor(

@@ -10,7 +10,9 @@ from .models import Model, load_network
 from .output import columns, print_json
 from .sources import Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split, whole
 
-EPILOG = "Example: fastnet evaluate model.safetensors flowers.csv --target kind --worst 20"
+EPILOG = """\b
+Example:
+  fastnet evaluate model.safetensors flowers.csv --target kind"""
 PARTS = ("train", "validation", "test")
 
 Part = Annotated[

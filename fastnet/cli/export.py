@@ -21,7 +21,9 @@ EPILOG = """Formats: onnx (needs onnx, and onnxruntime for --check), torch (a st
 Linear layers), npz (NumPy) and json (weights as lists). In all but onnx, centring and scaling are multiplied into the
 first layer, whose inputs are the rows as they were trained on; pixels are numbers from 0 to 255.
 
-Example: fastnet export model.safetensors -o model.onnx --check"""
+\b
+Example:
+  fastnet export model.safetensors -o model.onnx --check"""
 
 _FORMATS = {"onnx": ".onnx", "npz": ".npz", "torch": ".pt", "json": ".json"}
 _OTHER_SUFFIXES = {".pth": "torch"}

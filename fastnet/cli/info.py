@@ -11,7 +11,9 @@ from .parsing import integers
 
 _FLAGS = flags_of(("density", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
 
-EPILOG = "Example: fastnet info --net 784-300-10"
+EPILOG = """\b
+Example:
+  fastnet info --net 784-300-10"""
 
 
 def info(

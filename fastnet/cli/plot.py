@@ -13,15 +13,12 @@ from .messages import DATA, FAILED, USAGE, fail, failing, plain_warnings
 from .models import load_network
 from .sources import DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, image_shape
 
-EPILOG = """Examples:
-
-fastnet plot history.csv -o curves.png
-
-fastnet plot model.safetensors -o weights.svg
-
-fastnet plot model.safetensors mnist --kind worst --worst 40
-
-fastnet plot trials.csv --kind parallel"""
+EPILOG = """\b
+Examples:
+  fastnet plot history.csv -o curves.png
+  fastnet plot model.safetensors -o weights.svg
+  fastnet plot model.safetensors mnist --kind worst --worst 40
+  fastnet plot trials.csv --kind parallel"""
 
 KINDS = ("curves", "weights", "confusion", "boundary", "worst", "tuning", "parallel")
 _OF_TABLES = {"curves": "a history", "tuning": "trials", "parallel": "trials"}

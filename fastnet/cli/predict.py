@@ -18,11 +18,10 @@ from .sources import Data, DataDir, Delimiter, Drop, Header, ImageShape, whole
 if TYPE_CHECKING:
     import numpy as np
 
-EPILOG = """Examples:
-
-fastnet predict model.safetensors flowers.csv -o kinds.csv
-
-fastnet predict model.safetensors photos/ --only dog --min-prob 0.9"""
+EPILOG = """\b
+Examples:
+  fastnet predict model.safetensors flowers.csv -o kinds.csv
+  fastnet predict model.safetensors photos --only dog --min-prob 0.9"""
 
 
 def predict(

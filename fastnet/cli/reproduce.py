@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _NO_TERMINAL_COLUMNS = 120
 MISSED = 1  # exit code: a number is not what it should be
 
-EPILOG = "Example: fastnet reproduce moons mnist-10 --out figures"
+EPILOG = """\b
+Example:
+  fastnet reproduce moons mnist-10 --out figures"""
 
 
 def reproduce(

@@ -59,7 +59,13 @@ class Settings:
         return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten
 
 
-_FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
+_FLAGS = {field.name for field in fields(Settings)} | {
+    "seed",
+    "preset",
+    "class_weight",
+    "checkpoint_dir",
+    "checkpoint_every",
+}
 FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "--pca"} | flags_of(_FLAGS)
 
 
@@ -86,8 +92,14 @@ def _paragraph(name: str, settings: Settings) -> str:
     return f"\b\n{name}:\n{wrap(str(settings), 76, '  ', '  ')}"
 
 
+_EXAMPLES = """\b
+Examples:
+  fastnet train mnist -o digits.safetensors
+  fastnet train flowers.csv --target kind -o flowers.safetensors
+  fastnet train photos --history history.csv --checkpoint-dir checkpoints"""
 EPILOG = "\n\n".join(
-    [_paragraph(name, settings) for name, settings in DEFAULTS.items()]
+    [_EXAMPLES]
+    + [_paragraph(name, settings) for name, settings in DEFAULTS.items()]
     + [_paragraph(f"--preset {name}", settings) for name, settings in PRESETS.items()]
 )
 

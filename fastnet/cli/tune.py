@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 EPILOG = """A range such as 1e-4..0.1 is log-uniform, a list such as tanh,relu holds choices, one value is fixed. Layers
 of a network are written with a dash: 100,200-50.
 
-Example: fastnet tune flowers.csv --target kind --trials 60 -o best.safetensors"""
+\b
+Examples:
+  fastnet tune flowers.csv --target kind -o best.safetensors
+  fastnet tune mnist --hidden 10..100 --learning-rate 1e-4..1 --jobs 2"""
 
 # Entries of the space that are flags.
 SPACE = ("hidden", "activation", "optimizer", "learning_rate", "momentum", "weight_decay", "batch_size", "dropout")

@@ -11,7 +11,9 @@ from .parsing import names
 
 _DTYPES = ("float32", "float64")
 
-EPILOG = "Example: fastnet warmup --dtype float32,float64"
+EPILOG = """\b
+Example:
+  fastnet warmup --dtype float32,float64"""
 
 
 def warmup(
