@@ -180,7 +180,7 @@ def test_what_suits_data_is_taken_where_no_flag_is_given(flowers):
         (["FLOWERS", "--target", "kind", "--drop", "n", "--task", "sorting"], 2, "--task is 'sorting'"),
         (["FLOWERS", "--target", "kind", "--drop", "n", "--test", "1.5"], 2, "--test is 1.5"),
         (["FLOWERS", "--target", "kind", "--drop", "n", "--class-weight", "rosa=2"], 2, "--class-weight must be one "),
-        (["FLOWERS", "--target", "kind", "--drop", "n", "--class-weight", "rosa"], 2, "--class-weight must be balanced"),
+        (["FLOWERS", "--target", "kind", "--drop", "n", "--class-weight", "rosa"], 2, "--class-weight must be bal"),
         (["iris", "--target", "kind"], 2, "target"),
         (["iris", "--resume"], 2, "--resume needs --checkpoint-dir"),
         (["iris", "--checkpoint-every", "3"], 2, "--checkpoint-every needs --checkpoint-dir"),
