@@ -56,6 +56,8 @@ _HOMES = {
     "info": "_info",
     "load": "models",
     "tune": "tuning",
+    "load_data": "datasets",
+    "read_data": "datasets",
     "warmup": "_warmup",
 }
 
@@ -89,10 +91,12 @@ __all__ = [
     "inference",
     "info",
     "load",
+    "load_data",
     "loggers",
     "network",
     "plots",
     "preprocessing",
+    "read_data",
     "reproduce",
     "schedules",
     "scratch",
@@ -126,6 +130,7 @@ if TYPE_CHECKING:
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping, LearningRateScheduler
+    from .datasets import load_data, read_data
     from .estimators import MLPClassifier, MLPRegressor
     from .evaluation import Evaluation
     from .exceptions import CheckpointError, DivergenceError, DownloadError, FormatError

@@ -11,7 +11,8 @@ from . import __version__, checks, network, plan, rows, workspace
 from ._bench.machine import machine, versions
 from ._jit import cache_folder
 from ._parallel import available_cpus
-from .datasets import _find_mnist
+from .datasets.mnist import MNIST
+from .datasets.remote import find
 from .kernels import sparse
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sgd import FoldedSgd, Sgd, folded
@@ -101,7 +102,7 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
 def _mnist() -> str | None:
     """Return the folder of MNIST, if all its files are in one place."""
     try:
-        return str(_find_mnist(None, download=False)[0].parent)
+        return str(find(MNIST, None, download=False)[0].parent)
     except OSError:
         return None
 

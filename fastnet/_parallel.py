@@ -59,13 +59,18 @@ def crew(n_threads: int) -> Iterator[Together]:
         return
     with one_blas_thread, ThreadPoolExecutor(n_threads, thread_name_prefix="fastnet") as pool:
         # All threads exist before the first waits at a barrier, where it would wait for ever for one that can't start.
-        started = threading.Barrier(n_threads + 1)
-        for _ in range(n_threads):
-            pool.submit(started.wait, _START_SECONDS)
-        started.wait(_START_SECONDS)
+        started, starting = threading.Barrier(n_threads + 1), threading.Lock()
+        try:
+            for _ in range(n_threads):
+                pool.submit(started.wait, _START_SECONDS)
+            started.wait(_START_SECONDS)
+        except BaseException:
+            started.abort()  # those that wait already
+            raise
 
         def lead(function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-            others = [pool.submit(function, *args, thread, n_threads) for thread in range(1, n_threads)]
+            with starting:  # all of them, or none
+                others = [pool.submit(function, *args, thread, n_threads) for thread in range(1, n_threads)]
             function(*args, 0, n_threads)
             for other in others:
                 other.result()
@@ -76,16 +81,18 @@ def crew(n_threads: int) -> Iterator[Together]:
             try:
                 pool.submit(lead, function, args).result()
             except BaseException:
-                _shut_down(pool)
+                _shut_down(pool, starting)
                 raise
 
         yield run
 
 
-def _shut_down(pool: ThreadPoolExecutor) -> None:
+def _shut_down(pool: ThreadPoolExecutor, starting: threading.Lock) -> None:
     """Wait for all threads, whatever happens: they are still writing."""
     while True:
         try:
+            with starting:
+                pool.shutdown(wait=False)
             pool.shutdown()
         except KeyboardInterrupt:
             continue

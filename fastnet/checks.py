@@ -126,13 +126,17 @@ def _refuse_not_finite(
     row, column = (int(i) for i in np.unravel_index(int(np.argmin(good)), good.shape))
     value = block[row, column]
     place = f"row {start + row}, column {column}" if array.ndim == 2 else f"index {start + row}"
+    refuse_value(name, value, place, dtype, f" ({int(good.size - good.sum())} in these {len(good)} rows)")
+
+
+def refuse_value(name: str, value: Any, place: str, dtype: np.dtype[Any] | type, more: str = "") -> None:
+    """Refuse a value that is not finite, or that ``dtype`` can't hold."""
     if np.isfinite(value):
         raise ValueError(
             f"{name}: value {value:g} at {place} does not fit {np.dtype(dtype).name}; "
             "scale the data or use dtype='float64'"
         )
     what = "NaN" if np.isnan(value) else "infinity"
-    more = f" ({int(good.size - good.sum())} in these {len(good)} rows)"
     raise ValueError(f"Input {name} contains {what}. First at {place}{more}.")
 
 

@@ -148,4 +148,4 @@ def _cell(name: str, value: Any) -> str:
         return f"{100 * value:.1f} %"
     if isinstance(value, list):
         return ", ".join(f"{part:.4g}" if isinstance(part, float) else str(part) for part in value) or "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else _name(value)

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 
 from . import checks, model_file, onnx_export
 from .model_parts import check_classes, described, folded, parts_of
+from .torch_state import state_dict_of, weights_of
 
 # scikit-learn's names of activations and outputs that are called otherwise here.
 _SKLEARN_NAMES = {"logistic": "sigmoid"}
@@ -81,10 +81,10 @@ class Exchange:
         Examples
         --------
         >>> import tempfile, fastnet
-        >>> network = fastnet.Network([4, 3], seed=0)
+        >>> network, path = fastnet.Network([4, 3], seed=0), tempfile.mkdtemp() + "/iris.safetensors"
         >>> network.classes = ["setosa", "versicolor", "virginica"]
-        >>> network.save(tempfile.gettempdir() + "/iris.safetensors")
-        >>> fastnet.load(tempfile.gettempdir() + "/iris.safetensors").classes[2].item()
+        >>> network.save(path)
+        >>> fastnet.load(path).classes[2].item()
         'virginica'
         """
         model_file.write(path, "Network", *described(parts_of(self)))
@@ -113,6 +113,10 @@ class Exchange:
         The input is "X" (n_samples, n_features). The outputs are "label" and "probabilities", or "predictions" for
         plain outputs. Labels are those of ``classes``, texts or numbers, or indices without; networks with several
         sigmoids have 0 or 1 for each. Opset 17. Rows with NaN are not refused there.
+
+        Probabilities differ by what rounding does: in float64 by less than 1e-12 (with gelu 1e-7), in float32 by some
+        units of 1e-7. The largest difference of 100,000 probabilities of a trained 784-300-10 was 2.7e-6, where those
+        of ``predict_proba`` are within 1.2e-6 of exact ones.
         """
         onnx_export.write(path, parts_of(self), input_dtype)
 
@@ -148,18 +152,8 @@ class Exchange:
         >>> module.load_state_dict(state)  # doctest: +SKIP
         <All keys matched successfully>
         """
-        parts = (
-            folded(parts_of(self)) if checks.check_flag("fold_preprocessing", fold_preprocessing) else parts_of(self)
-        )
-        try:
-            import torch
-        except ImportError:
-            raise ImportError("to_torch_state_dict needs the package torch: pip install torch") from None
-        state = {}
-        for i, (weights, biases) in enumerate(zip(parts.weights, parts.biases, strict=True)):
-            state[f"{2 * i}.weight"] = torch.from_numpy(weights.T.copy())
-            state[f"{2 * i}.bias"] = torch.from_numpy(biases.copy())
-        return state
+        parts = parts_of(self)
+        return state_dict_of(folded(parts) if checks.check_flag("fold_preprocessing", fold_preprocessing) else parts)
 
     @classmethod
     def from_torch_state_dict(
@@ -192,8 +186,20 @@ class Exchange:
         ------
         ValueError
             If there is a tensor of something else than Linear layers, or they do not follow each other.
+
+        Examples
+        --------
+        >>> import numpy as np, fastnet
+        >>> state = {"0.weight": np.ones((5, 3)), "0.bias": np.zeros(5), "2.weight": np.ones((2, 5))}
+        >>> fastnet.Network.from_torch_state_dict(state, activation="relu")
+        Network(3-5-2, relu, softmax, float64, 32 parameters)
         """
-        return _from_state_dict(cls, state_dict, activation, output, dtype)
+        weights, biases = weights_of(state_dict)
+        double = any(array.dtype == np.float64 for array in (*weights, *biases))
+        sizes = [len(weights[0]), *map(len, biases)]
+        network = cls._blank(sizes, activation, output, dtype or ("float64" if double else "float32"))
+        network.coefs_, network.intercepts_ = weights, biases
+        return network
 
     # -- scikit-learn ----------------------------------------------------------------------------------
 
@@ -240,6 +246,16 @@ class Exchange:
             If it is not a fitted perceptron.
         ValueError
             If its outputs go through an exponential (loss="poisson"), which networks don't have.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> from sklearn.neural_network import MLPClassifier
+        >>> X, y = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], ["a", "b", "c"]
+        >>> model = MLPClassifier((4,), solver="lbfgs", random_state=0).fit(X, y)
+        >>> network = fastnet.Network.from_sklearn(model)
+        >>> network.classes[network.predict(X)].tolist()
+        ['a', 'b', 'c']
         """
         if not hasattr(estimator, "coefs_") or not hasattr(estimator, "out_activation_"):
             raise TypeError(f"estimator must be a fitted MLPClassifier or MLPRegressor, got {estimator!r:.60}")
@@ -267,41 +283,3 @@ def _assign(name: str, views: list[np.ndarray], arrays: Any) -> None:
         raise ValueError(f"{name} must have the shapes {expected}, got {[array.shape for array in found]}")
     for view, array in zip(views, found, strict=True):
         view[:] = array
-
-
-def _from_state_dict(cls: Any, state_dict: Mapping[str, Any], activation: Any, output: str, dtype: Any) -> Any:
-    if not isinstance(state_dict, Mapping):
-        raise TypeError(f"state_dict must be a mapping of names to tensors, got {type(state_dict).__name__}")
-    arrays = {str(name): _as_array(value) for name, value in state_dict.items()}
-    for name, array in arrays.items():
-        fits = array.ndim == (2 if name.endswith("weight") else 1) and name.endswith(("weight", "bias"))
-        if not fits or (name.endswith("bias") and f"{name[:-4]}weight" not in arrays):
-            raise ValueError(
-                f"state_dict must hold weights and biases of Linear layers only, got {name!r} of shape {array.shape}"
-            )
-    prefixes = [name.removesuffix("weight") for name in arrays if name.endswith("weight")]
-    if all(prefix[:-1].isdecimal() for prefix in prefixes):
-        prefixes.sort(key=lambda prefix: int(prefix[:-1]))
-    if not prefixes:
-        raise ValueError("state_dict is empty, expected weights of at least one Linear layer")
-    weights = [arrays[f"{prefix}weight"].T for prefix in prefixes]
-    biases = [arrays.get(f"{p}bias", np.zeros(w.shape[1])) for p, w in zip(prefixes, weights, strict=True)]
-    for (before, w), (after, v) in pairwise(zip(prefixes, weights, strict=True)):
-        if w.shape[1] != v.shape[0]:
-            raise ValueError(
-                f"state_dict: '{before}weight' has {w.shape[1]} outputs, but '{after}weight', taken as the next layer, "
-                f"has {v.shape[0]} inputs"
-            )
-    sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
-    found = dtype or ("float64" if any(array.dtype == np.float64 for array in arrays.values()) else "float32")
-    network = cls._blank(sizes, activation, output, found)
-    network.coefs_, network.intercepts_ = weights, biases
-    return network
-
-
-def _as_array(value: Any) -> np.ndarray:
-    """Return a tensor, on whatever device and of whatever dtype, as an array."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        value = value.numpy() if str(value.dtype) in ("torch.float32", "torch.float64") else value.float().numpy()
-    return np.asarray(value)

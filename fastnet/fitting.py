@@ -6,6 +6,8 @@ one line (``_Epoch``), and what has been done of an epoch is written by compiled
 
 import math
 import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +17,13 @@ from .callbacks import State, end_fit
 from .checkpoints import parts
 from .checkpoints.identity import with_state
 from .checkpoints.keeper import Keeper
+from .exceptions import DivergenceError
 from .history import METRICS, History
 from .losses import AnyTargets, first_sample, mean_loss
 from .network import Network
+from .preprocessing import Pieces
 from .regularisation import dropout_rates
-from .run import Results, warm_up
+from .run import Results, Run, warm_up
 from .schedules import learning_rate
 
 # Above so many samples the order is shuffled in 4 bytes a sample, which takes 1.5 times as long as in 8.
@@ -36,22 +40,27 @@ def shuffled(rng: np.random.Generator, n_samples: int) -> np.ndarray:
 
 
 def validate(
-    network: Network, X: np.ndarray, targets: AnyTargets, n_threads: int | None = None, score: bool = True
+    network: Network, X: Any, targets: AnyTargets, n_threads: int | None = None, score: bool = True
 ) -> tuple[float, float]:
     """Return mean loss and accuracy, or R²; NaN in its place unless ``score``."""
     logits = network._logits(X, n_threads)
     return mean_loss(logits, targets), network._score(logits, targets) if score else math.nan
 
 
+Chunk = tuple[Any, AnyTargets]  # rows and targets, checked
+
+
 class Task(NamedTuple):
     """What a fit is asked for, checked."""
 
-    X: np.ndarray
-    targets: AnyTargets
+    chunks: Callable[[Run], Iterable[Chunk]]  # those of an epoch
+    first: Callable[[], Chunk]  # the first of them
+    pieces: Pieces | None  # rows to find the preprocessing in
     epochs: int
     batch_size: int
     n_threads: int
-    validation: tuple[np.ndarray, AnyTargets] | None
+    validation: Chunk | None
+    is_stream: bool = False  # several chunks: nobody knows how many, and memory has room for one
 
 
 class _Epoch(NamedTuple):
@@ -87,11 +96,13 @@ class Fit:
     def __init__(self, trainer: Any, task: Task, keeper: Keeper | None = None):
         self._trainer, self._task, self._keeper = trainer, task, keeper
         self._found = keeper.found if keeper is not None else None
-        self._state = State(trainer.network, task.epochs, minibatches=-(-len(task.X) // task.batch_size))
+        n_minibatches = 0 if task.is_stream else -(-task.first()[0].shape[0] // task.batch_size)
+        self._state = State(trainer.network, task.epochs, minibatches=n_minibatches)
         self._state._rate = trainer._first_rate
         self._metrics: dict[str, list[float]] = {name: [] for name in METRICS}
         self._with_state = with_state(trainer.callbacks)
         self._whole = True  # the network has the weights of the last minibatch
+        self._between_epochs = True
         self._at: _Epoch  # from the first epoch on
         self._rate = self._started = 0.0
         self.trained = False
@@ -104,13 +115,14 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                warm_up(trainer.network, task.X)
+                warm_up(trainer.network, task.first()[0])
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))
-                data = task.X, task.targets, task.batch_size, task.n_threads
-                run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm)
-                self._run, setup_seconds = run, time.perf_counter() - started
+                data = *task.first(), task.batch_size, task.n_threads
+                self._run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm)
+                del data  # memory may have room for one chunk
+                setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()
                 self._compile()
                 state.compile_seconds = compiling + time.perf_counter() - started
@@ -120,13 +132,12 @@ class Fit:
             end_fit(trainer.callbacks, state, error)
             raise
         end_fit(trainer.callbacks, state, None)
-        arrays = {name: np.array(values) for name, values in self._metrics.items()}
         return History(
-            **arrays,
+            **self._history(self._at.number),
             compile_seconds=state.compile_seconds,
             setup_seconds=setup_seconds,
             n_threads=task.n_threads,
-            first_layer="sparse" if run.sparse else "dense",
+            first_layer="sparse" if self._run.sparse else "dense",
         )
 
     # -- before the first epoch ------------------------------------------------------------------------
@@ -198,17 +209,18 @@ class Fit:
         state.epoch += 1
         wishes = [callback.on_epoch_end(state) for callback in trainer.callbacks]
         self._at = self._next_epoch(at.number + 1, any(wishes))
+        self._between_epochs = True
         if self._keeper is not None:
             last = self._at.stopped or self._at.number >= state.epochs
-            self._keeper.after_epoch(self._at.number, last, self._snapshot)
+            self._keeper.after_epoch(self._at.number, self._score(self._at.number), last, self._snapshot)
 
     def _train_and_validate(self, at: _Epoch) -> tuple[float, ...]:
         """Return the epoch's metrics."""
-        run, validation = self._run, self._task.validation
+        validation = self._task.validation
         self._started = time.perf_counter() - at.seconds
         self._train(at)
         seconds = time.perf_counter() - self._started
-        loss, accuracy = run.epoch_means()
+        loss, accuracy, n_samples = self._run.epoch_means()
         started = time.perf_counter()
         val_loss, val_accuracy = (
             validate(self._trainer.network, *validation, self._trainer.n_threads)
@@ -216,21 +228,36 @@ class Fit:
             else (math.nan, math.nan)
         )
         waited = time.perf_counter() - started
-        return loss, accuracy, val_loss, val_accuracy, self._rate, seconds, waited, run.n_samples / seconds
+        return loss, accuracy, val_loss, val_accuracy, self._rate, seconds, waited, n_samples / seconds
 
     def _train(self, at: _Epoch) -> None:
+        run, state, before = self._run, self._state, 0
+        for X, targets in self._task.chunks(run):
+            run.load(X, targets)
+            del X, targets
+            results = Results.none_of(run.n_minibatches) if self._task.is_stream else at.results
+            for done in self._minibatches(at.number, results):
+                state.minibatch = before + done
+                self._notify("on_minibatches_end")
+                if self._keeper is not None and self._knows_place and done < run.n_minibatches:
+                    self._keeper.within_epoch(at.number, done, self._snapshot)
+            before += run.n_minibatches
+        run.publish()
+        self._whole, self.trained, state.minibatches = True, True, before
+
+    def _minibatches(self, epoch: int, results: Results) -> Iterator[int]:
+        """Train on the rows that are loaded."""
         trainer, run = self._trainer, self._run
         order = shuffled(trainer._rng, run.n_samples)
-        optimizer = trainer._epoch_optimizer(run, self._rate, at.results.done)
+        optimizer = trainer._epoch_optimizer(run, self._rate, results.done)
         key = int(trainer._rng.integers(1 << 62)) if run.drops else 0  # says what dropout drops
-        self._whole = False
-        for done in run.minibatches(order, optimizer, at.number, key, at.results):
-            self._state.minibatch = done
-            self._notify("on_minibatches_end")
-            if self._keeper is not None and done < run.n_minibatches:
-                self._keeper.within_epoch(at.number, done, self._snapshot)
-        run.publish()
-        self._whole = self.trained = True
+        self._whole = self._between_epochs = False
+        return run.minibatches(order, optimizer, epoch, key, results)
+
+    @property
+    def _knows_place(self) -> bool:
+        """Whether a checkpoint can say where training stands: within an epoch of a stream it can't."""
+        return self._between_epochs or not self._task.is_stream
 
     def _notify(self, event: str) -> None:
         for callback in self._trainer.callbacks:
@@ -240,7 +267,9 @@ class Fit:
 
     def _keep(self, error: BaseException) -> None:
         """Keep what has been trained, unless a loss or weight is not finite: then the last epoch's weights stay."""
-        if self._keeper is not None and self._run.fine:
+        if self._keeper is not None and isinstance(error, DivergenceError):
+            self._keeper.after_divergence()
+        elif self._keeper is not None and self._knows_place and self._run.fine:
             self._keeper.after_error(error, self._at.number, self._at.results.done, self._snapshot)
         if self._whole:
             return
@@ -260,11 +289,14 @@ class Fit:
             "network": parts.network_state(self._trainer.network),
             "optimizer": parts.memory_state(self._trainer._memory, self._run),
             "generator": at.generator,
-            "history": {name: np.array(values[: at.number]) for name, values in self._metrics.items()},
+            "history": partial(self._history, at.number),
             "callbacks": at.callbacks,
             "set_rate": at.set_rate,
             "running": self._running(at, done),
         }
+
+    def _history(self, epochs: int) -> dict[str, np.ndarray]:
+        return {name: np.array(values[:epochs]) for name, values in self._metrics.items()}
 
     def _running(self, at: _Epoch, done: int) -> dict[str, Any] | None:
         """Return what of an epoch has been done; before it, None if the network has the weights to begin with."""

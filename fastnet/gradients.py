@@ -12,7 +12,7 @@ from .layout import N_IN, N_OUT, padded
 from .losses import AnyTargets
 from .workspace import workspace
 
-_ROWS = 256  # that are worked on together
+GRADIENT_ROWS = 256  # that are worked on together
 
 
 class Gradients(NamedTuple):
@@ -28,10 +28,10 @@ class Gradients(NamedTuple):
     inputs: np.ndarray | None = None
 
 
-def loss_and_gradients(
-    net: Net, rows: gather.Rows, targets: AnyTargets, n_samples: int, wrt_input: bool
-) -> tuple[float, Net, np.ndarray | None]:
-    """Return the loss, its gradient laid out like the packed network, and that of the first layer's inputs.
+def add_gradients(
+    net: Net, rows: gather.Rows, targets: AnyTargets, n_samples: int, gradient: np.ndarray, wrt_input: bool
+) -> tuple[float, np.ndarray | None]:
+    """Add the gradient of some samples to ``gradient``; return their loss and the gradient of their inputs.
 
     Parameters
     ----------
@@ -42,16 +42,17 @@ def loss_and_gradients(
     targets : Targets
         With the total weight by which sums of losses are divided.
     n_samples : int
+    gradient : ndarray
+        Laid out like the packed parameters.
     wrt_input : bool
         Whether the inputs' gradient is wanted; it is that of the rows after centring and scaling.
     """
-    batch_size, dtype = min(_ROWS, n_samples), net.packed.dtype
+    batch_size, dtype = min(GRADIENT_ROWS, n_samples), net.packed.dtype
     n_batches = -(-n_samples // batch_size)
     losses, hits = np.zeros(n_batches), np.zeros(n_batches, np.int64)
     trained = hidden.training(net)
     work = workspace(net.layers, dtype, batch_size, 1, train=True, slopes=trained is not net)
-    gradient = net._replace(packed=np.zeros_like(net.packed))
-    keep, order = Gradient(gradient.packed), np.arange(n_samples, dtype=np.uint32)
+    keep, order = Gradient(gradient), np.arange(n_samples, dtype=np.uint32)
     dx: Any = None
     if wrt_input:
         n_in, n_out = (int(n) for n in net.layers[0, [N_IN, N_OUT]])
@@ -62,4 +63,4 @@ def loss_and_gradients(
         passes.train_epoch(trained, rows, targets, order, batch_size, 0, n_batches, work, keep, losses, hits, 0, 1)
     if not np.isfinite(losses).all():
         raise DivergenceError("the loss is not finite: the network's weights are too large, or not finite")
-    return float(losses.sum()), gradient, dx
+    return float(losses.sum()), dx

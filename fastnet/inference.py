@@ -34,12 +34,12 @@ class NumpyNetwork:
     --------
     >>> import tempfile, fastnet
     >>> path = tempfile.mkdtemp() + "/model.safetensors"
-    >>> fastnet.Network([2, 3, 2], seed=0).save(path)
+    >>> fastnet.Network([2, 3, 2], seed=2).save(path)
     >>> network = fastnet.load(path, backend="numpy")
     >>> network
     NumpyNetwork(2-3-2, tanh, softmax, float32)
-    >>> network.predict_proba([[1.0, -1.0]]).round(2)
-    array([[0.75, 0.25]], dtype=float32)
+    >>> network.predict_proba([[2.0, 1.0]]).round(2)
+    array([[0.72, 0.28]], dtype=float32)
     """
 
     def __init__(self, parts: ModelParts):

@@ -33,8 +33,8 @@ class _Logger(Callback):
     def on_fit_begin(self, state: State) -> None:
         """Open the file; refuse to append to one that is something else."""
         keep = self.append and self.path.exists()
+        self._before = self._whole_lines(self.path.read_bytes()) if keep else []
         self._file = self.path.open("r+b" if keep else "wb")
-        self._before = self._whole_lines(self._file.read()) if keep else []
         self._begun = False
 
     def on_epoch_end(self, state: State) -> None:

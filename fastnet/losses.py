@@ -85,3 +85,9 @@ def mean_loss(logits: np.ndarray, targets: AnyTargets) -> float:
 def first_sample(targets: AnyTargets) -> AnyTargets:
     """Targets of the first sample alone, without weights."""
     return targets._replace(labels=targets.labels[:1], values=targets.values[:1], weights=np.zeros(0))
+
+
+def part(targets: AnyTargets, start: int, stop: int) -> AnyTargets:
+    """Targets of some samples, divided by the same total."""
+    labels, values, weights = (array[start:stop] for array in (targets.labels, targets.values, targets.weights))
+    return targets._replace(labels=labels, values=values, weights=weights)

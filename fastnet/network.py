@@ -1,19 +1,19 @@
 """The network: layer sizes, one flat parameter vector with named views, predictions, loss and gradients."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from . import checks, decisions, functional, hidden, layers, losses, passes
+from . import checks, decisions, functional, hidden, layers, losses, passes, sparse_data
 from ._parallel import available_cpus, crew
 from .evaluation import Evaluation
 from .exceptions import DivergenceError
 from .exchange import Exchange
-from .gradients import Gradients, loss_and_gradients
+from .gradients import GRADIENT_ROWS, Gradients, add_gradients
 from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import gather, more_activations
 from .kernels.activations import IDENTITY
@@ -233,8 +233,9 @@ class Network(Exchange):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            uint8, float32 or float64 in any memory layout; never copied as a whole.
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
+            uint8, float32 or float64 in any memory layout; never copied as a whole. Sparse rows are written out as
+            dense ones a block at a time.
 
         Returns
         -------
@@ -252,7 +253,7 @@ class Network(Exchange):
         self._warn_of_kind(X)
         return self._logits(X)
 
-    def _logits(self, X: np.ndarray, n_threads: int | None = None) -> np.ndarray:
+    def _logits(self, X: Any, n_threads: int | None = None) -> np.ndarray:
         """Logits of a checked matrix, which must be finite; on ``n_threads`` at most."""
         logits = self._outputs(X, min(n_threads or available_cpus(), available_cpus()))
         if not np.isfinite(logits).all():
@@ -262,13 +263,24 @@ class Network(Exchange):
             )
         return logits
 
-    def _outputs(self, X: np.ndarray, most_threads: int) -> np.ndarray:
+    def _outputs(self, X: Any, most_threads: int) -> np.ndarray:
         """Logits of a checked matrix."""
-        logits = np.empty((len(X), self.layer_sizes[-1]), self.dtype)
-        step = len(X) if self._projection is None else _PROJECT_ROWS
-        for start in range(0, len(X), max(1, step)):
-            self._predict(self._inputs(X[start : start + step]), logits[start : start + step], most_threads)
+        logits = np.empty((X.shape[0], self.layer_sizes[-1]), self.dtype)
+        for start, rows in self._blocks(X, _PREDICT_ROWS):
+            self._predict(self._inputs(rows), logits[start : start + len(rows)], most_threads)
         return logits
+
+    def _blocks(self, X: Any, unit: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the first row and the dense rows of what is worked on together, of sparse rows a multiple of ``unit``.
+
+        Few enough of them have principal components.
+        """
+        most = _PROJECT_ROWS if self._projection is not None else max(1, X.shape[0])
+        if sparse_data.is_sparse(X):
+            yield from sparse_data.dense_blocks(X, min(most, sparse_data.rows_at_once(X, unit)))
+        else:
+            for start in range(0, len(X), most):
+                yield start, X[start : start + most]
 
     def _predict(self, X: np.ndarray, logits: np.ndarray, most_threads: int) -> None:
         """Write the logits of rows that compiled code takes as they are."""
@@ -337,32 +349,41 @@ class Network(Exchange):
         rule = decisions.Rule.checked(min_proba, rejected, threshold, self.output, self.layer_sizes[-1])
         return decisions.decide(self.decision_function(X), self.output, rule, functional.softmax)
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy, or the coefficient of determination R² for plain outputs.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             As for ``Trainer.fit``. With several labels a sample counts if all are right.
+        sample_weight : array-like of shape (n_samples,), optional
+            How much each sample counts.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError, TypeError
+            As ``decision_function``, and if ``y`` or ``sample_weight`` is not as described.
         """
         X = self._check_inputs("X", X)
-        targets = self._check_targets("y", y, len(X))
-        if len(X) == 0:
+        targets = self._check_targets("y", y, X.shape[0])
+        if X.shape[0] == 0:
             raise ValueError(f"X is empty: a score needs at least one sample, got shape {X.shape}")
+        weights = checks.check_weights("sample_weight", sample_weight, X.shape[0])
         self._warn_of_kind(X)
-        return self._score(self._logits(X), targets)
+        return self._score(self._logits(X), targets, weights)
 
-    def _score(self, logits: np.ndarray, targets: AnyTargets) -> float:
+    def _score(self, logits: np.ndarray, targets: AnyTargets, weights: np.ndarray | None = None) -> float:
+        weights = None if weights is None or weights.size == 0 else weights
         if self.output == "softmax":
-            return float(np.mean(logits.argmax(axis=1) == targets.labels))
+            return float(np.average(logits.argmax(axis=1) == targets.labels, weights=weights))
         if self.output == "sigmoid":
-            return float(np.mean(((logits > 0) == (targets.values > 0.5)).all(axis=1)))
-        return _r2_score(targets.values, logits)
+            return float(np.average(((logits > 0) == (targets.values > 0.5)).all(axis=1), weights=weights))
+        return _r2_score(targets.values, logits, np.ones(len(logits)) if weights is None else weights)
 
     def evaluate(self, X: Any, y: Any, sample_weight: Any = None, *, loss: str = "auto") -> Evaluation:
         """Predict, and compare with the truth: accuracy, loss, confusion, each class, the worst mistakes.
@@ -402,12 +423,12 @@ class Network(Exchange):
                [1, 1]])
         """
         X = self._check_inputs("X", X)
-        if len(X) == 0:
+        if X.shape[0] == 0:
             raise ValueError(f"X is empty: an evaluation needs at least one sample, got shape {X.shape}")
-        weights = checks.check_weights("sample_weight", sample_weight, len(X))
-        targets = self._check_targets("y", y, len(X), loss)._replace(weights=weights)
+        weights = checks.check_weights("sample_weight", sample_weight, X.shape[0])
+        targets = self._check_targets("y", y, X.shape[0], loss)._replace(weights=weights)
         self._warn_of_kind(X)
-        return evaluated(self._logits(X), targets, self.output, getattr(self, "classes", None))
+        return evaluated(self._logits(X), targets, self.output, self.classes)
 
     # -- loss and gradients ----------------------------------------------------------------------------
 
@@ -418,7 +439,7 @@ class Network(Exchange):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         sample_weight : array-like of shape (n_samples,), optional
@@ -454,21 +475,27 @@ class Network(Exchange):
         (0.3412, array([-0.2891,  0.2891]), array([[-0.2891,  0.2891]]))
         """
         X = self._check_inputs("X", X)
-        if len(X) == 0:
+        n_samples = X.shape[0]
+        if n_samples == 0:
             raise ValueError(f"X is empty: a loss needs at least one sample, got shape {X.shape}")
-        weights = checks.check_weights("sample_weight", sample_weight, len(X))
+        weights = checks.check_weights("sample_weight", sample_weight, n_samples)
         wrt_input = checks.check_flag("wrt_input", wrt_input)
-        total = float(weights.sum()) if weights.size else float(len(X))
-        targets = self._check_targets("y", y, len(X), loss)._replace(weights=weights, total=total)
+        total = float(weights.sum()) if weights.size else float(n_samples)
+        targets = self._check_targets("y", y, n_samples, loss)._replace(weights=weights, total=total)
         hidden.check_trainable(self.activations)
         self._warn_of_kind(X)
-        rows, kind = self._inputs(X), kind_of_data(X)
-        value, gradient, dX = loss_and_gradients(self._packed(), self._rows(rows), targets, len(X), wrt_input)
+        net = self._packed()
+        gradient, value, parts = np.zeros_like(net.packed), 0.0, []
+        for start, rows in self._blocks(X, GRADIENT_ROWS):
+            inputs, own = self._inputs(rows), losses.part(targets, start, start + len(rows))
+            loss_of_block, dX = add_gradients(net, self._rows(inputs), own, len(rows), gradient, wrt_input)
+            value += loss_of_block
+            if dX is not None:
+                parts.append(self.preprocessing.input_gradient(dX, kind_of_data(X)) if self.preprocessing else dX)
         flat = np.empty_like(self.parameters)
-        unpack(gradient.packed, self._layers, flat)
-        if dX is not None:
-            dX = dX if self.preprocessing is None else self.preprocessing.input_gradient(dX, kind)
-        return value, Gradients(flat, *self._views(flat), dX)
+        unpack(gradient, self._layers, flat)
+        inputs_gradient = (parts[0] if len(parts) == 1 else np.concatenate(parts)) if wrt_input else None
+        return value, Gradients(flat, *self._views(flat), inputs_gradient)
 
     # -- what compiled code takes ----------------------------------------------------------------------
 
@@ -478,11 +505,11 @@ class Network(Exchange):
         pack(self.parameters, net.layers, net.packed)
         return net
 
-    def _inputs(self, X: np.ndarray) -> np.ndarray:
+    def _inputs(self, X: Any) -> Any:
         """Return the rows that compiled code reads: the user's own, or their principal components."""
         return X if self._projection is None else self._projection._logits(X)
 
-    def _scaling(self, X: np.ndarray) -> tuple[Any, np.ndarray]:
+    def _scaling(self, X: Any) -> tuple[Any, np.ndarray]:
         """Factor (a number, or one for each feature) and mean for rows of X: they become ``X * factor - mean``."""
         if self.preprocessing is None or self._projection is not None:
             return 1.0, np.zeros(self.layer_sizes[0], self.dtype)
@@ -492,7 +519,10 @@ class Network(Exchange):
         """Return a checked matrix as compiled code takes it; the caller keeps ``X`` alive."""
         return dense_rows(X, *self._scaling(X))
 
-    def _check_inputs(self, name: str, X: Any, n_features: int | None = None) -> np.ndarray:
+    def _check_inputs(self, name: str, X: Any, n_features: int | None = None) -> Any:
+        """Return a checked array, or a checked sparse matrix as CSR."""
+        if sparse_data.is_sparse(X):
+            return sparse_data.check_sparse(name, X, n_features or self.n_features, self.dtype)
         X = checks.check_matrix(name, X, n_columns=n_features or self.n_features, empty=True)
         checks.check_finite(name, X, self.dtype)
         return X
@@ -500,7 +530,7 @@ class Network(Exchange):
     def _check_targets(self, name: str, y: Any, n_samples: int, loss: str = "auto") -> AnyTargets:
         return losses.make_targets(name, y, n_samples, self.layer_sizes[-1], self.output, self.dtype, loss)
 
-    def _warn_of_kind(self, X: np.ndarray) -> None:
+    def _warn_of_kind(self, X: Any, stacklevel: int = 3) -> None:
         trained = self.preprocessing.kind if self.preprocessing else kind_of_data(X)
         if trained != kind_of_data(X) and not self._kind_warned:
             self._kind_warned = True
@@ -508,7 +538,7 @@ class Network(Exchange):
             warnings.warn(
                 f"X has dtype {X.dtype}, but the network was trained on {trained} data: it is {unit}",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
 
@@ -523,10 +553,11 @@ def _projection(preprocessing: Preprocessing | None) -> Network | None:
     return network
 
 
-def _r2_score(values: np.ndarray, predictions: np.ndarray) -> float:
+def _r2_score(values: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> float:
     """Coefficient of determination, the mean over outputs; as scikit-learn's, 0 or 1 where the values are constant."""
-    errors = np.sum((values - predictions.astype(np.float64)) ** 2, axis=0)
-    spreads = np.sum((values - np.mean(values, axis=0, dtype=np.float64)) ** 2, axis=0)
+    errors = np.sum((values - predictions.astype(np.float64)) ** 2 * weights[:, np.newaxis], axis=0)
+    mean = np.average(values.astype(np.float64), axis=0, weights=weights)
+    spreads = np.sum((values - mean) ** 2 * weights[:, np.newaxis], axis=0)
     scores = np.where(spreads > 0, 1 - errors / np.where(spreads > 0, spreads, 1), np.where(errors > 0, 0.0, 1.0))
     return float(scores.mean())
 

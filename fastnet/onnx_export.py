@@ -4,6 +4,7 @@ Only operators are used that onnxruntime has for float32 and float64, with one e
 so that gelu is computed in float32.
 """
 
+import json
 import math
 import os
 from collections.abc import Callable
@@ -60,7 +61,7 @@ def build(parts: ModelParts, input_dtype: str | None = None, binary_columns: int
         opset_imports=[helper.make_opsetid("", _OPSET)],
     )
     if parts.feature_names is not None:
-        helper.set_model_props(model, {"feature_names": "\n".join(parts.feature_names)})
+        helper.set_model_props(model, {"feature_names": json.dumps(parts.feature_names)})
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -108,7 +109,8 @@ class _Graph:
 
 
 def _leaky_relu(graph: _Graph, x: str) -> str:
-    return graph.apply("LeakyRelu", x, alpha=LEAK)
+    """Not by ONNX's LeakyRelu, whose slope is float32 always."""
+    return graph.apply("Max", x, graph.apply("Mul", x, graph.constant(LEAK)))
 
 
 def _elu(graph: _Graph, x: str) -> str:

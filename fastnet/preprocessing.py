@@ -6,18 +6,19 @@ may be larger than memory.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from . import checks
+from . import checks, columns
 from ._parallel import one_blas_thread
+from .sparse_data import check_sparse, is_sparse
 
 SCALES = ("auto", "minmax", "standard")
 
-_CHUNK = 1 << 21  # elements of float64 that are looked at together: 16 MB
+Pieces = Iterable[Any]  # matrices, dense or sparse, that can be gone through several times
 
 # Beyond this ratio of a column's mean to its spread float32 keeps less than four digits of what is left after centring.
 _MAX_MEAN = 1e4
@@ -163,26 +164,29 @@ class PCA:
         ValueError
             If ``X`` has the wrong shape or holds NaN or infinity, or too few features or samples for n_components.
         """
-        X = checks.check_matrix("X", X)
-        checks.check_finite("X", X)
-        self._fit(X, check_scale(scale))
+        if is_sparse(X):
+            X = check_sparse("X", X, None, np.float64)
+        else:
+            X = checks.check_matrix("X", X)
+            checks.check_finite("X", X)
+        self._fit([X], check_scale(scale))
         return self
 
-    def _fit(self, X: np.ndarray, scale: str | float, n_inputs: int | None = None) -> None:
-        """Fit to a checked matrix; ``n_inputs`` components if none were asked for."""
-        if len(X) < 2:
-            raise ValueError(f"pca needs at least 2 samples, got {len(X)}")
-        before = scaling(X, False, scale)
-        mean, covariance = _covariance(X, before)
+    def _fit(self, pieces: Pieces, scale: str | float, n_inputs: int | None = None) -> None:
+        """Fit to the rows of checked matrices; ``n_inputs`` components if none were asked for."""
+        before = scaling(pieces, False, scale)
+        count, mean, covariance = columns.covariance(pieces, before.multiplier(before.kind), before.mean)
+        if count < 2:
+            raise ValueError(f"pca needs at least 2 samples, got {count}")
         variances, directions = _decomposition(covariance)
         wanted = self.n_components if self.n_components is not None else n_inputs
-        n = _count(wanted, variances, X.shape)
+        n = _count(wanted, variances, (count, len(mean)))
         total = variances.sum()
         self.n_components_, self.mean_, self.components_ = n, mean, directions[:n]
         self.explained_variance_ = variances[:n]
         self.explained_variance_ratio_ = variances[:n] / total if total > 0 else np.zeros(n)
-        columns = self.components_.T * (_inverse_roots(variances)[:n] if self.whiten else 1.0)
-        self.preprocessing_ = replace(before, mean=mean, components=columns)
+        components = self.components_.T * (_inverse_roots(variances)[:n] if self.whiten else 1.0)
+        self.preprocessing_ = replace(before, mean=mean, components=components)
 
 
 def as_pca(value: Any) -> PCA | None:
@@ -207,7 +211,7 @@ def _check_components(value: Any) -> int | float | None:
     return checks.check_integer("n_components", value, low=1)
 
 
-def kind_of_data(X: np.ndarray) -> str:
+def kind_of_data(X: Any) -> str:
     """Kind of data that a preprocessing's factor belongs to."""
     return "uint8" if X.dtype == np.uint8 else "float"
 
@@ -216,14 +220,14 @@ def kind_of_data(X: np.ndarray) -> str:
 
 
 def fitted(
-    X: np.ndarray, center: bool, scale: str | float, pca: PCA | None, n_inputs: int, dtype: np.dtype[Any]
+    pieces: Pieces, center: bool, scale: str | float, pca: PCA | None, n_inputs: int, dtype: np.dtype[Any]
 ) -> Preprocessing:
     """Return the preprocessing that suits some training rows and a network with ``n_inputs`` inputs.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        Checked.
+    pieces : iterable of matrices, of shape (n_samples, n_features)
+        The rows, checked; dense or sparse. May be gone through several times.
     center : bool
     scale : str or float
     pca : PCA or None
@@ -233,40 +237,40 @@ def fitted(
         Of the network.
     """
     if pca is None:
-        found = scaling(X, center, scale)
+        found = scaling(pieces, center, scale)
         _warn_of_lost_digits(found, dtype)
         return found
     if not hasattr(pca, "preprocessing_"):
         pca = PCA(pca.n_components, pca.whiten)
-        pca._fit(X, scale, n_inputs)
+        pca._fit(pieces, scale, n_inputs)
     elif scale != "auto":
         raise ValueError(f"scale={scale!r} does not go with a PCA that is fitted already: pass it to PCA.fit")
     found = pca.preprocessing_
-    if len(found.mean) != X.shape[1]:
-        raise ValueError(f"X has {X.shape[1]} features, but pca was fitted to {len(found.mean)}")
+    n_features = next(iter(pieces)).shape[1]
+    if len(found.mean) != n_features:
+        raise ValueError(f"X has {n_features} features, but pca was fitted to {len(found.mean)}")
     if pca.n_components_ != n_inputs:
         raise ValueError(
-            f"pca has {pca.n_components_} components of {X.shape[1]} features, but the network has {n_inputs} inputs; "
+            f"pca has {pca.n_components_} components of {n_features} features, but the network has {n_inputs} inputs; "
             f"make it with layer_sizes [{pca.n_components_}, ...]"
         )
     return found
 
 
-def scaling(X: np.ndarray, center: bool, scale: str | float) -> Preprocessing:
-    """Return centring and scaling for some rows."""
-    kind = kind_of_data(X)
+def scaling(pieces: Pieces, center: bool, scale: str | float) -> Preprocessing:
+    """Return centring and scaling for the rows of some matrices."""
+    kind = kind_of_data(next(iter(pieces)))
     unit = scale if isinstance(scale, float) else (1 / 255 if kind == "uint8" else 1.0)
-    if scale not in ("minmax", "standard"):
-        mean = X.mean(axis=0, dtype=np.float64) * unit if center else np.zeros(X.shape[1])
-        return Preprocessing(mean, unit, kind)
-    low, high = (np.asarray(end, np.float64) * unit for end in (X.min(axis=0), X.max(axis=0)))
+    each = scale in ("minmax", "standard")
+    found = columns.statistics(pieces, unit, ranges=each, spreads=scale == "standard")
+    none = np.zeros(len(found.mean))
+    if not each:
+        return Preprocessing(found.mean if center else none, unit, kind)
     if scale == "minmax":
-        factors = _inverse(high - low)
-        start = X.mean(axis=0, dtype=np.float64) * unit if center else low
-        return Preprocessing(start * factors, unit, kind, factors)
-    mean, spread = _moments(X, unit)
-    factors = _inverse(np.where(high > low, spread, 0.0))
-    return Preprocessing(mean * factors if center else np.zeros(len(mean)), unit, kind, factors)
+        factors = _inverse(found.high - found.low)
+        return Preprocessing((found.mean if center else found.low) * factors, unit, kind, factors)
+    factors = _inverse(np.where(found.high > found.low, found.spread, 0.0))
+    return Preprocessing(found.mean * factors if center else none, unit, kind, factors)
 
 
 def _inverse(spread: np.ndarray) -> np.ndarray:
@@ -284,48 +288,6 @@ def _warn_of_lost_digits(found: Preprocessing, dtype: np.dtype[Any]) -> None:
         UserWarning,
         stacklevel=4,
     )
-
-
-def _chunks(X: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield some rows at a time, as float64."""
-    step = max(1, _CHUNK // max(1, X.shape[1]))
-    for start in range(0, len(X), step):
-        yield X[start : start + step].astype(np.float64)
-
-
-def _moments(X: np.ndarray, unit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (of the population) of each column.
-
-    Chunks are joined as in Chan, Golub, LeVeque, "Algorithms for Computing the Sample Variance", 1983.
-    """
-    count, mean, squares = 0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for chunk in _chunks(X):
-        chunk *= unit
-        n, own = len(chunk), chunk.mean(axis=0)
-        squares += np.square(chunk - own).sum(axis=0) + np.square(own - mean) * (count * n / (count + n))
-        mean += (own - mean) * (n / (count + n))
-        count += n
-    return mean, np.sqrt(squares / count)
-
-
-def _covariance(X: np.ndarray, before: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance matrix of the scaled rows.
-
-    One BLAS thread: its results may depend on their number.
-    """
-    factors = before.multiplier(before.kind) * np.ones(X.shape[1])
-    count, mean, products = 0, np.zeros(X.shape[1]), np.zeros((X.shape[1], X.shape[1]))
-    with one_blas_thread:
-        for chunk in _chunks(X):
-            chunk *= factors
-            chunk -= before.mean
-            n, own = len(chunk), chunk.mean(axis=0)
-            chunk -= own
-            products += chunk.T @ chunk
-            products += np.outer(own - mean, own - mean) * (count * n / (count + n))
-            mean += (own - mean) * (n / (count + n))
-            count += n
-    return mean + before.mean, products / (count - 1)
 
 
 def _decomposition(covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,12 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from .callbacks import Callback, State
 
@@ -70,6 +71,9 @@ class Display(Stopwatch):
         Whether the network predicts numbers, which have no accuracy: there is R² of the validation data instead.
     validation : bool, default=True
         Whether there are validation data.
+    curves : bool, default=False
+        Whether loss and accuracy are drawn below the bar while training, and once more at the end. Only on a terminal
+        that is wide enough and knows Braille characters.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Display(Stopwatch):
         lines: TextIO | None = None,
         regression: bool = False,
         validation: bool = True,
+        curves: bool = False,
     ) -> None:
         super().__init__()
         self._columns = _columns(regression, validation, varying_rate)
@@ -97,7 +102,9 @@ class Display(Stopwatch):
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
         )
-        self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._bar = _Bar(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._curves = curves and self._live and self._console.encoding.lower().startswith("utf")
+        self._course: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_accuracy": []}
         self._drawn = 0.0
 
     def on_fit_begin(self, state: State) -> None:
@@ -133,6 +140,8 @@ class Display(Stopwatch):
 
     def on_epoch_end(self, state: State) -> None:
         """Print the epoch's line."""
+        for name, values in self._course.items():
+            values.append(state.metrics[name])
         cells = [f"{column.show(state.metrics):>{column.width}}" for column in self._columns]
         line = "".join([f"{f'{state.epoch}/{state.epochs}':>{_width(state)}}", *cells]).rstrip()
         self._line(line)
@@ -146,6 +155,8 @@ class Display(Stopwatch):
         if self._live:
             self._bar.stop()
             self._print_pending()
+            for line in self._chart(None):
+                self._console.print(line, markup=False, soft_wrap=True)
 
     def _stop_waiting(self) -> None:
         self._timer.cancel()
@@ -165,9 +176,28 @@ class Display(Stopwatch):
         done = state.epoch * state.minibatches + state.minibatch * (state.minibatch < state.minibatches)
         epoch = min(state.epoch + 1, state.epochs)
         self._print_pending()
+        self._bar.below = self._chart(state.epochs)
         self._bar.update(self._bar.task_ids[0], completed=done, description=f"epoch {epoch}/{state.epochs}")
         self._bar.refresh()
         self._drawn = time.perf_counter()
+
+    def _chart(self, epochs: int | None) -> list[str]:
+        """Return the curves of so many epochs, or of those that there were; nothing before there are two."""
+        losses, *accuracies = self._course.values()
+        if not self._curves or len(losses) < 2:
+            return []
+        from .terminal_curves import Curve, chart
+
+        trained, validated = accuracies
+        if math.isnan(trained[-1]):
+            second = Curve("validation R²", validated, lambda value: f"{value:.4f}")
+        else:
+            known = not math.isnan(validated[-1])
+            name, values = ("validation accuracy", validated) if known else ("accuracy", trained)
+            second = Curve(name, values, lambda value: f"{100 * value:.2f} %")
+        return chart(
+            [Curve("loss", losses, lambda value: show_number(value, 0)), second], self._console.width - 1, epochs
+        )
 
     def _print_pending(self) -> None:
         if self._pending:
@@ -179,6 +209,18 @@ class Display(Stopwatch):
             self._console.print(text, style="dim", markup=False)
         else:
             print(text, file=sys.stderr, flush=True)
+
+
+class _Bar(Progress):
+    """A bar with lines below it."""
+
+    below: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return what is drawn: the bar, and the lines."""
+        yield from super().get_renderables()
+        if self.below:
+            yield Text("\n".join(self.below), no_wrap=True)
 
 
 def _bar_wanted(lines: TextIO) -> bool:

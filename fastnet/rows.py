@@ -97,37 +97,39 @@ def _cuts(counts: np.ndarray, n_slices: int) -> np.ndarray:
     return cuts
 
 
-def csr_rows(X: Any, dtype: np.dtype[Any], n_out: int, n_slices: int = 1) -> sparse.SparseRows | None:
-    """Return the entries of a compressed sparse matrix, without scaling or centring.
+def csr_rows(
+    X: Any, scale: float | np.ndarray, mean: np.ndarray, n_out: int, n_slices: int = 1
+) -> sparse.SparseRows | None:
+    """Return the entries of a compressed sparse matrix, however many there are.
 
     Parameters
     ----------
     X : scipy.sparse matrix or array of shape (n_samples, n_features)
-        In canonical CSR format, of float32 or float64.
-    dtype : dtype
-        Of the network.
-    n_out, n_slices : int
+        In canonical CSR format, of uint8, float32 or float64.
+    scale, mean, n_out, n_slices
         As for ``sparse_rows``.
 
     Returns
     -------
     SparseRows or None
-        None if it has more columns, or more entries, than lists can number.
+        None if it has more columns, or more entries, than lists can number, or if means are too large beside the
+        spread: then folding them into the bias would lose digits.
     """
     n_samples, n_features = X.shape
     if n_features > MAX_COLUMNS or X.nnz + sparse.QUAD * n_samples >= 1 << 32:
         return None
     some = X[:: _step(n_samples)]
     cuts = _cuts(np.bincount(some.indices[some.data != 0], minlength=n_features), n_slices)
-    bounds = _bounds(cuts, n_out, dtype)
+    bounds = _bounds(cuts, n_out, mean.dtype)
     counts = np.zeros(n_samples * (len(bounds) - 1) + 1, np.uint32)
     csr.count_csr(X.indptr, X.indices, X.data, n_samples, bounds, counts[1:])
     ends = np.cumsum(counts, dtype=np.int64)
     if ends[-1] >= 1 << 32:
         return None
-    found = _empty_lists(ends.astype(np.uint32), cuts, bounds, np.zeros(n_features, dtype))
-    csr.copy_csr(X.indptr, X.indices, X.data, n_samples, found)
-    return found
+    found = _empty_lists(ends.astype(np.uint32), cuts, bounds, mean)
+    multiplier = _whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
+    total = csr.copy_csr(X.indptr, X.indices, X.data, n_samples, multiplier, found)
+    return found if _mean_is_small(total / (n_samples * n_features), mean) else None
 
 
 def _empty_lists(starts: np.ndarray, cuts: np.ndarray, bounds: np.ndarray, mean: np.ndarray) -> sparse.SparseRows:

@@ -10,11 +10,12 @@ from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
 from .layout import aligned_zeros, pack, unpack
-from .losses import AnyTargets
+from .losses import AnyTargets, part
 from .network import Network
 from .optimizers import Optimizer
 from .regularisation import Clipping, compiled_dropout
-from .rows import sparse_rows
+from .rows import csr_rows, dense_rows, sparse_rows
+from .sparse_data import RowBlocks, is_sparse
 from .targets import SQUARED_ERROR
 from .weighting import minibatch_weights
 from .workspace import workspace
@@ -50,7 +51,7 @@ class Run:
     Parameters
     ----------
     network : Network
-    X : ndarray of shape (n_samples, n_features)
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
         Checked; kept alive here, since compiled code knows its address only.
     targets : Targets
     batch_size, n_threads : int
@@ -67,7 +68,7 @@ class Run:
     def __init__(
         self,
         network: Network,
-        X: np.ndarray,
+        X: Any,
         targets: AnyTargets,
         batch_size: int,
         n_threads: int,
@@ -76,32 +77,66 @@ class Run:
         clip_norm: float | None = None,
         n_samples: int | None = None,
     ):
-        X = network._inputs(X)
-        self._network, self._X, self._targets = network, X, targets
-        self._batch_size, self.together = batch_size, together
+        self._network, self._batch_size, self._n_threads = network, batch_size, n_threads
+        self.together = together
         self._plain, self._dropout = network._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
-        n_slices = plan.slices(network.layer_sizes, batch_size)
-        entries = self._entries(X, n_slices)
-        self._rows: gather.Rows | sparse.SparseRows = self._dense(X) if entries is None else entries
-        self.sparse = entries is not None
-        slopes = self._net is not self._plain
-        self._work = workspace(network._layers, network.dtype, batch_size, n_threads, True, n_slices, entries, slopes)
-        self.n_samples, self.n_packed = X.shape[0] if n_samples is None else n_samples, self._net.packed.size
+        self.n_packed = self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
+        self._calls_alone, self._penalty = 0, 0.0
+        self._loss = self._weight = 0.0
+        self._right = self._trained = 0
+        self._loaded: Any = None
+        self._rows: gather.Rows | sparse.SparseRows | None = None
+        self._blocks: RowBlocks | None = None
+        self._block: np.ndarray | None = None
+        self.load(X, targets, n_samples)
+
+    def load(self, X: Any, targets: AnyTargets, n_samples: int | None = None) -> None:
+        """Take other rows to train on; weights stay, and so do the buffers if the rows are dense as before."""
+        if X is self._loaded:
+            return
+        self._loaded = X
+        sizes, batch_size = self._network.layer_sizes, self._batch_size
+        self._X: Any = self._network._inputs(X)
+        self._targets = targets
+        self.n_samples = X.shape[0] if n_samples is None else n_samples
+        self._load_rows(plan.slices(sizes, batch_size))
         self._losses, self._hits = Results.none_of(-(-self.n_samples // batch_size))
         self._weights = np.ones(len(self._losses))
-        self._calls_alone, self._penalty = 0, 0.0
-        self._per_call = plan.minibatches_per_call(network.layer_sizes, batch_size)
+        self._per_call = plan.minibatches_per_call(sizes, batch_size)
+        if self._blocks is not None:
+            self._per_call = min(self._per_call, self._blocks.minibatches)
         minibatches = min(self._per_call, len(self._losses))
-        self._call_seconds = minibatches * plan.minibatch_seconds(network.layer_sizes, batch_size)
+        self._call_seconds = minibatches * plan.minibatch_seconds(sizes, batch_size)
+
+    def release(self) -> None:
+        """Forget the rows, whose memory others will need before the next ones are loaded."""
+        self._loaded = self._X = self._blocks = self._block = None
+        self._targets = part(self._targets, 0, 0)
+        if isinstance(self._rows, sparse.SparseRows):
+            none = np.zeros(0, np.uint8)
+            self._rows = self._rows._replace(
+                records=none, starts=self._rows.starts[:1].copy(), products=self._rows.products[:0].copy()
+            )
+
+    def _load_rows(self, n_slices: int) -> None:
+        """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
+        X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
+        self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
+        if entries is not None or not isinstance(self._rows, gather.Rows):
+            arguments = self._batch_size, self._n_threads, True, n_slices, entries, self._net is not self._plain
+            self._work = workspace(self._plain.layers, self._network.dtype, *arguments)
+        self.sparse = entries is not None
+        if entries is not None:
+            self._rows = entries
+        else:
+            self._rows = dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype), *scaling)
 
     def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
         """Entries of the rows, or None if these had better stay dense."""
-        return sparse_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
-
-    def _dense(self, X: Any) -> gather.Rows:
-        return self._network._rows(X)
+        lists = csr_rows if is_sparse(X) else sparse_rows
+        return lists(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -115,6 +150,12 @@ class Run:
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
         batch_size, optimizer = self._batch_size, self._optimizer
+        if self._blocks is not None and end > begin:
+            self._block = self._blocks.rows(order, begin, end)  # kept alive
+            rows = dense_rows(self._block, *self._network._scaling(self._X))
+            # Position ``begin * batch_size`` of the order is the block's first row.
+            rows = rows._replace(address=rows.address - begin * batch_size * rows.row_step)
+            targets, order = self._blocks.targets(targets, order), np.arange(len(order), dtype=np.uint32)
         return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
 
     def _call(self, order: np.ndarray, begin: int, end: int) -> None:
@@ -176,6 +217,10 @@ class Run:
         self._settle()
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
+        self._loss += float(self._losses @ self._weights)
+        self._weight += float(self._weights.sum())
+        self._right += int(self._hits.sum())
+        self._trained += self.n_samples
 
     def _diverge(self, what: str, epoch: int, optimizer: Optimizer) -> None:
         kept = f"those of epoch {epoch}" if epoch else "those from before"
@@ -241,18 +286,19 @@ class Run:
         pack(flat, self._plain.layers, packed)
         return packed
 
-    def epoch_means(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the epoch's samples, as they were when they were trained on.
+    def epoch_means(self) -> tuple[float, float, int]:
+        """Mean loss and accuracy of the samples since the last call, as they were when trained on, and their number.
 
         The loss is the mean over the samples' weights; the accuracy counts each sample once.
         """
-        loss = float(self._losses @ self._weights / self._weights.sum())
-        if self._targets.loss == SQUARED_ERROR:
-            return loss, np.nan
-        return loss, float(self._hits.sum() / self.n_samples)
+        loss, n_samples = self._loss / self._weight, self._trained
+        accuracy = np.nan if self._targets.loss == SQUARED_ERROR else float(self._right / n_samples)
+        self._loss = self._weight = 0.0
+        self._right = self._trained = 0
+        return loss, accuracy, n_samples
 
 
-def warm_up(network: Network, X: np.ndarray) -> None:
+def warm_up(network: Network, X: Any) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
     X = network._inputs(X[:1])
-    sparse_rows(X, *network._scaling(X), network.layer_sizes[1])
+    (csr_rows if is_sparse(X) else sparse_rows)(X, *network._scaling(X), network.layer_sizes[1])

@@ -2,18 +2,19 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import checks, hidden, plan
+from . import checks, hidden, plan, stream
 from ._parallel import available_cpus
 from .callbacks import as_callbacks
 from .checkpoints.identity import describe_data, describe_settings
-from .checkpoints.keeper import Keeper, check_every, keeper_of
+from .checkpoints.interval import check_every
+from .checkpoints.keeper import Keeper, keeper_of
 from .fitting import Fit, Task
 from .history import History
 from .kernels.adam import MIN_EPSILON, Adam
@@ -21,10 +22,11 @@ from .kernels.sgd import Sgd
 from .losses import AnyTargets, check_loss
 from .network import Network
 from .optimizers import LEARNING_RATES, NAMES, Memory, Optimizer
-from .preprocessing import PCA, Preprocessing, as_pca, check_scale, fitted
+from .preprocessing import PCA, Pieces, Preprocessing, as_pca, check_scale, fitted
 from .regularisation import check_clip_norm, check_dropout, dropout_rates
 from .run import Run
 from .schedules import Schedule, check_schedule, learning_rate
+from .sparse_data import is_sparse
 from .weighting import ClassWeight, sample_weights
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
@@ -106,12 +108,13 @@ class Trainer:
         See ``fastnet.callbacks``.
     checkpoint_dir : str, os.PathLike or None, default=None
         Folder for checkpoints, from which ``fit(..., resume=True)`` goes on with the same bits. It is made if need be,
-        and belongs to one training. The last two files are kept, and the best: that of the smallest validation loss,
-        or training loss without validation data.
+        and belongs to one training. The last two files are kept, and the best: that of the epoch with the smallest
+        validation loss, or training loss without validation data.
     checkpoint_every : int, str or None, default=None
         So many epochs, or a time such as "30s", "10min" or "1.5h" after which there is a checkpoint also within an
-        epoch. None takes every epoch, and 10 minutes within one. There always is one at the end of a fit, and when
-        Ctrl-C, a signal's exception or a callback's error ends it, at the last minibatch that was finished.
+        epoch. None takes every epoch, but fewer if writing would take more than a twentieth of the time, and 10 minutes
+        within one. There always is one at the end of a fit, and when Ctrl-C, a signal's exception or a callback's error
+        ends it, at the last minibatch that was finished.
 
     Notes
     -----
@@ -220,10 +223,11 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or SciPy sparse matrix of shape (n_samples, n_features)
             uint8, float32 or float64 in any memory layout, also read-only or mapped from a file: rows are gathered
             from it as they are. Data with at most a quarter of entries that are not zero are read once, into lists of
-            these entries. Must not change during the fit.
+            these entries. So are sparse matrices with at most 65,536 columns, however many entries they have; of others
+            some minibatches at a time are written out as dense rows. Must not change during the fit.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class indices or one-hot rows (softmax), labels between 0 and 1 (sigmoid), or numbers (identity).
         epochs : int
@@ -266,24 +270,99 @@ class Trainer:
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
-        targets = targets._replace(weights=weights)
+        chunk = X, targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
-        batch_size = self._batch_size(len(X))
+        batch_size, n_threads = self._batch_size(X.shape[0]), self._threads(self.batch_size)
+        pieces = [X] if first else None
+        task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation)
+        return self._fit(task, resume)
+
+    def fit_stream(
+        self,
+        chunks: Any,
+        *,
+        epochs: int = 1,
+        class_weight: Mapping[int, float] | None = None,
+        validation_data: tuple[Any, ...] | None = None,
+        preprocessing_from: str = "first",
+        reset_preprocessing: bool = False,
+        prefetch: bool = False,
+        resume: bool = False,
+    ) -> History:
+        """Train on data that come chunk by chunk, and need never be in memory as a whole.
+
+        Each chunk is shuffled and trained on in compiled calls, like a small data set; the last minibatch of a chunk
+        may be smaller. Chunks are taken in the order in which they come: they should be mixed.
+
+        Parameters
+        ----------
+        chunks : iterable of tuples (X, y) or (X, y, sample_weight), or a function that returns one
+            As for ``fit``; X may be sparse. It is gone through once an epoch: a list, an object with ``__iter__``, or a
+            function without arguments (a generator function, say) will do. An iterator serves one pass only.
+        epochs : int, default=1
+        class_weight : dict or None, default=None
+            As for ``fit``; "balanced" would need all labels beforehand.
+        validation_data : tuple (X, y) or (X, y, sample_weight), optional
+            As for ``fit``: in memory, or mapped from a file.
+        preprocessing_from : {"first", "all"}, default="first"
+            Whether centring, scaling and principal components are found in the first chunk, or in all of them in one
+            more pass over the chunks (two for principal components). Without effect if the network has them already.
+        reset_preprocessing : bool, default=False
+            Find them anew.
+        prefetch : bool, default=False
+            Read the next chunk in a thread while this one is trained on. That saves time if reading takes some, and
+            memory holds two chunks then. The reader must not depend on the thread that it runs in (as connections of
+            sqlite3 do).
+        resume : bool, default=False
+            As for ``fit``. Checkpoints of a stream are written after whole epochs only, and compare the first chunk.
+
+        Returns
+        -------
+        History
+            ``seconds`` include the time of reading.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or a chunk is not as described; the chunk is named. What was trained before it is kept.
+        DivergenceError
+            As ``fit``.
+
+        Notes
+        -----
+        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = fastnet.datasets.load_digits()
+        >>> def chunks():
+        ...     for start in range(0, len(data.X_train), 512):
+        ...         yield data.X_train[start : start + 512], data.y_train[start : start + 512]
+        >>> network = fastnet.Network([64, 32, 10], seed=0)
+        >>> history = fastnet.Trainer(network, learning_rate=0.2, seed=0).fit_stream(chunks, epochs=20)
+        >>> bool(network.score(data.X_test, data.y_test) > 0.9)
+        True
+        """
+        settings = (class_weight, validation_data, preprocessing_from, reset_preprocessing, prefetch, resume)
+        return stream.fit(self, chunks, epochs, *settings)
+
+    def _fit(self, task: Task, resume: bool) -> History:
+        """Train, if nothing is to be refused before."""
         resume = self._check_resume(resume)
         self._check_together()
-        learning_rate(self.schedule, self._first_rate, 0, epochs, [])  # may refuse: nothing is changed yet
-        task = Task(X, targets, epochs, batch_size, self._threads(batch_size), validation)
+        learning_rate(self.schedule, self._first_rate, 0, task.epochs, [])
         with self._keeper(task, resume) as keeper:
-            return self._fit(task, keeper, first)
+            return self._kept_fit(task, keeper)
 
-    def _fit(self, task: Task, keeper: Keeper | None, first: bool) -> History:
+    def _kept_fit(self, task: Task, keeper: Keeper | None) -> History:
         before = self.network.preprocessing
-        if first and (keeper is None or keeper.found is None):
-            self.network.preprocessing = self._preprocessing(task.X)
+        if task.pieces is not None and (keeper is None or keeper.found is None):
+            self.network.preprocessing = self._preprocessing(task.pieces)
         fit = Fit(self, task, keeper)
         try:
-            for samples in (task.X, *(task.validation or ())[:1]):
-                self.network._warn_of_kind(samples)
+            for samples in (task.first()[0], *(task.validation or ())[:1]):
+                self.network._warn_of_kind(samples, stacklevel=5)
             return fit.run()
         except BaseException:
             if not fit.trained:
@@ -324,7 +403,7 @@ class Trainer:
         settings = {name: getattr(self, name) for name in (*_SETTINGS, "loss") if name not in _FREE}
         settings |= {"seed": self._seed, "generator": type(self._rng.bit_generator).__name__}
         return {
-            "data": describe_data(task.X, task.targets, task.validation),
+            "data": describe_data(*task.first(), task.validation),
             "settings": describe_settings(self.network, settings, self.callbacks),
         }
 
@@ -332,20 +411,22 @@ class Trainer:
         """Columns that the rows must have: any number, if their principal components are still to be found."""
         if not first:
             return self.network.n_features
-        return self.network.layer_sizes[0] if self.pca is None else checks.check_matrix("X", X).shape[1]
+        if self.pca is None:
+            return self.network.layer_sizes[0]
+        return int((X if is_sparse(X) else checks.check_matrix("X", X)).shape[1])
 
-    def _check_data(self, name: str, X: Any, n_features: int) -> np.ndarray:
+    def _check_data(self, name: str, X: Any, n_features: int) -> Any:
         X = self.network._check_inputs(name, X, n_features)
-        if len(X) == 0:
+        if X.shape[0] == 0:
             raise ValueError(f"{name} is empty: got shape {X.shape}, at least one sample is needed")
-        if len(X) >= 1 << 32:
-            raise ValueError(f"{name} has {len(X)} rows; at most {(1 << 32) - 1} can be shuffled")
+        if X.shape[0] >= 1 << 32:
+            raise ValueError(f"{name} has {X.shape[0]} rows; at most {(1 << 32) - 1} can be shuffled")
         return X
 
-    def _check_targets(self, name: str, y: Any, X: np.ndarray) -> AnyTargets:
-        return self.network._check_targets(name, y, len(X), self.loss)
+    def _check_targets(self, name: str, y: Any, X: Any) -> AnyTargets:
+        return self.network._check_targets(name, y, X.shape[0], self.loss)
 
-    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[np.ndarray, AnyTargets] | None:
+    def _check_validation(self, validation_data: Any, n_features: int) -> tuple[Any, AnyTargets] | None:
         if validation_data is None:
             return None
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -356,11 +437,12 @@ class Trainer:
         X = self._check_data("validation_data[0]", validation_data[0], n_features)
         targets = self._check_targets("validation_data[1]", validation_data[1], X)
         weights = validation_data[2] if len(validation_data) == 3 else None
-        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, len(X)))
+        return X, targets._replace(weights=checks.check_weights("validation_data[2]", weights, X.shape[0]))
 
-    def _preprocessing(self, X: np.ndarray) -> Preprocessing:
-        found = fitted(X, self.center, self.scale, as_pca(self.pca), self.network.layer_sizes[0], self.network.dtype)
-        checks.check_finite("mean of X", found.mean, self.network.dtype)
+    def _preprocessing(self, pieces: Pieces) -> Preprocessing:
+        n_inputs, dtype = self.network.layer_sizes[0], self.network.dtype
+        found = fitted(pieces, self.center, self.scale, as_pca(self.pca), n_inputs, dtype)
+        checks.check_finite("mean of X", found.mean, dtype)
         return found
 
     def _batch_size(self, n_samples: int) -> int:

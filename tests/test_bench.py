@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from fastnet import cli, datasets
+from fastnet import cli, datasets, exceptions
 from fastnet._bench import contender, measure, report, rows, synthetic, workers
 from fastnet._bench.contender import Contender, SkippedError
 from fastnet._bench.rows import ROWS, Row, custom_rows
@@ -521,7 +521,7 @@ def test_without_mnist_the_images_are_drawn(no_measuring, monkeypatch):
 
 def test_damaged_data_are_a_data_error(no_measuring, monkeypatch):
     def load(data_dir, download):
-        raise datasets.FormatError("byte 3")
+        raise exceptions.FormatError("byte 3")
 
     monkeypatch.setattr(datasets, "load_mnist", load)
     assert refusal(invoke(), messages.DATA) == "error: byte 3"

@@ -251,8 +251,8 @@ def test_missing_data_are_a_data_error(tmp_path):
 
 
 def test_a_failed_download_is_a_data_error_that_lists_the_folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "_CHECKOUT", tmp_path / "none")
-    monkeypatch.setattr(datasets, "_MIRRORS", ())
+    monkeypatch.setattr("fastnet.datasets.remote.CHECKOUT", tmp_path / "none")
+    monkeypatch.setattr("fastnet.datasets.mnist.MNIST", datasets.mnist.MNIST._replace(mirrors=()))
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     monkeypatch.setenv("FASTNET_DATA", str(tmp_path / "variable"))
     result = invoke("train", "mnist", "--data-dir", str(tmp_path / "argument"))

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.datasets import load_digits
 
-from fastnet import MLPClassifier, MLPRegressor, rows
+from fastnet import MLPClassifier, MLPRegressor, rows, sparse_data
 from fastnet.estimators import engine
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -28,7 +28,7 @@ def test_lists_are_those_of_dense_rows(dtype, n_slices):
     with_zeros.data[::7] = 0  # entries that are zero are no entries
     dense = with_zeros.toarray()
     expected = rows.sparse_rows(dense, 1.0, np.zeros(200, dtype), 70, n_slices)
-    found = rows.csr_rows(with_zeros, np.dtype(dtype), 70, n_slices)
+    found = rows.csr_rows(with_zeros, 1.0, np.zeros(200, dtype), 70, n_slices)
     for name in ("records", "starts", "products", "squares", "bounds", "n_slices", "lines", "mean"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name)
 
@@ -36,7 +36,7 @@ def test_lists_are_those_of_dense_rows(dtype, n_slices):
 def test_empty_rows_and_columns():
     X = np.zeros((5, 130))
     X[1, 129], X[3, [0, 64, 128]] = 2.0, [1.0, 3.0, 4.0]
-    found = rows.csr_rows(sp.csr_array(X), np.dtype(np.float64), 3, 2)
+    found = rows.csr_rows(sp.csr_array(X), 1.0, np.zeros(130), 3, 2)
     np.testing.assert_array_equal(np.diff(found.starts.reshape(-1)[: 2 * 5 + 1]), [0, 0, 0, 4, 0, 0, 4, 4, 0, 0])
 
 
@@ -111,7 +111,7 @@ def test_more_columns_than_lists_can_number(monkeypatch, settings):
     for module in (rows, engine):
         monkeypatch.setattr(module, "MAX_COLUMNS", 100)
     # Room for 2 minibatches a call, so that an epoch is several.
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 2 * 40 * 200 * 8)
+    monkeypatch.setattr(sparse_data, "BLOCK_BYTES", 2 * 40 * 200 * 8)
     wide = MLPClassifier(**settings).fit(sp.csr_array(THIN), Y, WEIGHTS)
     np.testing.assert_allclose(vector(wide), vector(dense), rtol=1e-6, atol=1e-10)
     np.testing.assert_allclose(wide.loss_, dense.loss_)

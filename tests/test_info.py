@@ -96,7 +96,7 @@ def test_very_many_inputs_are_dense():
 def test_the_machine_the_caches_and_the_data(tmp_path, monkeypatch):
     monkeypatch.setenv("FASTNET_DATA", str(tmp_path))
     (tmp_path / "mnist").mkdir()
-    monkeypatch.setattr("fastnet.datasets._own_folders", lambda: iter(()))
+    monkeypatch.setattr("fastnet.datasets.remote.own_folders", lambda data: iter(()))
     found = fastnet.info()
     assert "network" not in found
     assert found["mnist"] is None

@@ -9,7 +9,7 @@ from sklearn import decomposition
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import fastnet
-from fastnet import preprocessing
+from fastnet import columns, preprocessing
 from fastnet.datasets import load_digits
 
 RNG = np.random.default_rng(0)
@@ -111,10 +111,10 @@ def test_only_training_rows_count():
 
 @pytest.mark.parametrize("settings", [{"scale": "standard"}, {"pca": 4}, {"scale": "minmax", "pca": 0.9}])
 def test_pieces_of_any_size_give_the_same(monkeypatch, settings):
-    settings, whole = {**settings}, preprocessing.fitted(X, True, settings.get("scale", "auto"),
+    settings, whole = {**settings}, preprocessing.fitted([X], True, settings.get("scale", "auto"),
         preprocessing.as_pca(settings.get("pca")), _inputs(settings), np.dtype("float64"))  # fmt: skip
-    monkeypatch.setattr(preprocessing, "_CHUNK", 7 * X.shape[1])
-    pieces = preprocessing.fitted(X, True, settings.get("scale", "auto"),
+    monkeypatch.setattr(columns, "_CHUNK", 7 * X.shape[1])
+    pieces = preprocessing.fitted([X], True, settings.get("scale", "auto"),
         preprocessing.as_pca(settings.get("pca")), _inputs(settings), np.dtype("float64"))  # fmt: skip
     for name in ("mean", "factors", "components"):
         ours, other = getattr(pieces, name), getattr(whole, name)
@@ -135,7 +135,7 @@ def test_nothing_as_large_as_the_data_is_made(tmp_path, settings):
     data[::3] += 3
     pca = preprocessing.as_pca(settings.get("pca"))
     tracemalloc.start()
-    preprocessing.fitted(data, True, settings.get("scale", "auto"), pca, 5, np.dtype("float32"))
+    preprocessing.fitted([data], True, settings.get("scale", "auto"), pca, 5, np.dtype("float32"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 80e6  # as float32 the rows are 120 MB, as float64 240

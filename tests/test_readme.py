@@ -9,7 +9,8 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
 @pytest.mark.mnist
-def test_python_examples(mnist, capsys):
+def test_python_examples(mnist, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # examples write files
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(blocks) >= 3
     names = {}

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnet import Callback, DivergenceError, Network, Trainer
+from fastnet import Callback, DivergenceError, LearningRateScheduler, Network, Trainer
 from fastnet._parallel import available_cpus
 from fastnet.datasets import load_digits, load_moons
 
@@ -230,10 +230,105 @@ def test_an_exception_in_a_callback_leaves_a_usable_network(digits, kind):
 
     expected, _ = fitted(digits, epochs=2)
     network, log = Network([64, 20, 10], seed=0), Log()
+    trainer = Trainer(network, seed=0, callbacks=[fail, log])
     with pytest.raises(kind, match="stop"):
-        Trainer(network, seed=0, callbacks=[fail, log]).fit(digits.X_train, digits.y_train, epochs=5)
+        trainer.fit(digits.X_train, digits.y_train, epochs=5)
     np.testing.assert_array_equal(network.parameters, expected.parameters)
     assert log.events[-1] == "end"
+    assert network.score(digits.X_test, digits.y_test) == expected.score(digits.X_test, digits.y_test)
+    trainer.callbacks = []
+    trainer.fit(digits.X_train, digits.y_train, epochs=3)  # goes on where it was interrupted
+    np.testing.assert_array_equal(network.parameters, fitted(digits, epochs=5)[0].parameters)
+
+
+@pytest.mark.parametrize("event", ["on_fit_begin", "on_compiled", "on_minibatches_end", "on_epoch_end", "on_fit_end"])
+def test_all_callbacks_learn_of_the_end_whatever_fails(digits, event):
+    class Fail(Callback):
+        pass
+
+    def fail(self, state):
+        raise RuntimeError(event)
+
+    setattr(Fail, event, fail)
+    before, after = Log(), Log()
+    network = Network([64, 20, 10], seed=0)
+    with pytest.raises(RuntimeError, match=event):
+        Trainer(network, seed=0, callbacks=[before, Fail(), after]).fit(digits.X_train, digits.y_train, epochs=1)
+    assert before.events[-1] == after.events[-1] == "end"
+    trained = event in ("on_minibatches_end", "on_epoch_end", "on_fit_end")  # an epoch of digits is one call
+    expected = fitted(digits, epochs=1)[0] if trained else Network([64, 20, 10], seed=0)
+    np.testing.assert_array_equal(network.parameters, expected.parameters)
+
+
+def test_what_fails_at_the_end_does_not_hide_why_it_ended(digits):
+    class Fail(Callback):
+        def __init__(self, text):
+            self.text = text
+
+        def on_fit_end(self, state):
+            raise OSError(self.text)
+
+    def interrupt(state):
+        raise KeyboardInterrupt("stop")
+
+    network = Network([64, 20, 10], seed=0)
+    with pytest.raises(KeyboardInterrupt, match="stop") as caught:
+        Trainer(network, callbacks=[Fail("full"), interrupt]).fit(digits.X_train, digits.y_train, epochs=2)
+    assert caught.value.__notes__ == ["Fail.on_fit_end failed, too: OSError: full"]
+    with pytest.raises(OSError, match="first") as caught:
+        Trainer(network, callbacks=[Fail("first"), Fail("second")]).fit(digits.X_train, digits.y_train, epochs=1)
+    assert caught.value.__notes__ == ["Fail.on_fit_end failed, too: OSError: second"]
+
+
+def test_a_callback_sets_the_learning_rate_of_the_next_epoch(digits):
+    def set_rate(state):
+        assert state.metrics["learning_rate"] == history_so_far.setdefault(state.epoch, state.learning_rate)
+        if state.epoch in (2, 4):
+            state.learning_rate = 0.01 * state.epoch
+
+    history_so_far = {}
+    network, history = fitted(digits, epochs=5, schedule="cosine", callbacks=set_rate)
+    cosine = fitted(digits, epochs=5, schedule="cosine")[1].learning_rate
+    np.testing.assert_array_equal(history.learning_rate, [*cosine[:2], 0.02, 0.02, 0.04])
+    rates = history.learning_rate.tolist()
+    expected, _ = fitted(digits, epochs=5, schedule=lambda epoch: rates[epoch])
+    np.testing.assert_array_equal(network.parameters, expected.parameters)
+
+
+def test_a_learning_rate_scheduler_sees_the_epoch_and_the_rate_before(digits):
+    seen = []
+
+    def schedule(epoch, rate):
+        seen.append((epoch, rate))
+        return rate / 2 if epoch else 0.4
+
+    trainer = Trainer(
+        Network([64, 20, 10], seed=0), learning_rate=0.3, seed=0, callbacks=LearningRateScheduler(schedule)
+    )
+    for _ in range(2):  # a second fit begins with the trainer's rate
+        seen.clear()
+        history = trainer.fit(digits.X_train, digits.y_train, epochs=3)
+        assert history.learning_rate.tolist() == [0.4, 0.2, 0.1]
+        assert seen == [(0, 0.3), (1, 0.4), (2, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("rate", "error", "text"),
+    [
+        (0.0, ValueError, r"must be a finite number in \(0, inf\), got 0.0"),
+        ("low", TypeError, "must be a number, got str"),
+    ],
+)
+def test_a_learning_rate_that_is_none_is_refused(digits, rate, error, text):
+    def set_rate(state):
+        state.learning_rate = rate
+
+    with pytest.raises(error, match="^learning_rate " + text):
+        fitted(digits, epochs=2, callbacks=set_rate)
+    with pytest.raises(error, match=r"^schedule\(0, 0.1\) " + text):
+        fitted(digits, epochs=2, callbacks=LearningRateScheduler(lambda epoch, before: rate))
+    with pytest.raises(TypeError, match="schedule must be a function of epoch and learning rate, got float"):
+        LearningRateScheduler(0.5)
 
 
 def test_an_interruption_inside_an_epoch_keeps_whole_minibatches(digits):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from errno import EAGAIN, EDQUOT, EFBIG, ENOSPC, EWOULDBLOCK
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,19 +106,20 @@ class Folder:
         On entering, if it can't be made or locked, or is in use.
     """
 
+    _lock: FileIO | None = None
+
     def __init__(self, path: Path):
         self.path = path
-        self._lock = -1
         self._known: dict[Where, float | None] = {}  # whole files, with their scores
 
     def __enter__(self) -> "Folder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = open(self.path / LOCK, "a+b", buffering=0)
         except OSError as error:
             raise CheckpointError(f"{self.path}: can't be used for checkpoints: {error.strerror}") from error
         try:
-            self._take_lock()
+            self._take_lock(self._lock)
             self._remove_temporaries()
         except BaseException:
             self.__exit__()
@@ -125,16 +127,17 @@ class Folder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
-            os.close(lock)  # which frees it, as the end of the process does
+        if self._lock is not None:
+            self._lock.close()  # which frees it, as the end of the process does
 
-    def _take_lock(self) -> None:
+    __del__ = __exit__  # where Ctrl-C came before the block that the lock is for, or after it
+
+    def _take_lock(self, lock: FileIO) -> None:
         try:
-            _lock_file(self._lock)
+            _lock_file(lock.fileno())
         except OSError as error:
             if error.errno in (EAGAIN, EWOULDBLOCK):
-                raise CheckpointError(f"{self.path}: is in use by {self._owner()}") from None
+                raise CheckpointError(f"{self.path}: is in use by {_owner(lock)}") from None
             raise CheckpointError(
                 f"{self.path}: this file system can't lock files ({error.strerror}), so that two trainings could write "
                 "into one folder; choose a folder elsewhere"
@@ -142,21 +145,19 @@ class Folder:
         since = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         with suppress(OSError):  # a full disk: that the file is locked is what counts
-            os.ftruncate(self._lock, 0)
-            os.write(self._lock, json.dumps(owner).encode())
-
-    def _owner(self) -> str:
-        try:
-            owner = json.loads(os.read(self._lock, 1000))
-            return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
+            lock.truncate(0)
+            lock.write(json.dumps(owner).encode())
 
     def _remove_temporaries(self) -> None:
         """Remove what a killed training has left: nobody else is writing here."""
         for path in self.path.glob(f".*{TEMPORARY}"):
             with suppress(OSError):
                 path.unlink()
+
+    @property
+    def best_score(self) -> float | None:
+        """Smallest score of the files that are known to be whole."""
+        return min((score for score in self._known.values() if score is not None), default=None)
 
     def refuse_files(self) -> None:
         """Raise if there are checkpoints already."""
@@ -212,6 +213,16 @@ class Folder:
                 with suppress(OSError):
                     path.unlink()
                 self._known.pop(where, None)
+
+
+def _owner(lock: FileIO) -> str:
+    """Say who has locked a file."""
+    try:
+        lock.seek(0)
+        owner = json.loads(lock.read(1000))
+        return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
 def _lock_file(descriptor: int) -> None:

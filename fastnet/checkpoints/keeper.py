@@ -1,55 +1,19 @@
 """Checkpoints of one fit: when they are written, what stands in them, and whether one may be resumed."""
 
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from .. import checks
-from ..exceptions import CheckpointError, DivergenceError, FormatError
+from ..exceptions import CheckpointError, FormatError
 from . import parts
 from .folder import Folder, Where
 from .identity import differences, machine
-
-_UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-_LONG = 600.0  # seconds after which there is a checkpoint within an epoch
+from .interval import Interval, interval
 
 Snapshot = Callable[[], dict[str, Any]]
-
-
-class Every(NamedTuple):
-    """How often checkpoints are written."""
-
-    epochs: float  # may be infinite
-    seconds: float
-
-
-def check_every(value: Any) -> int | str | None:
-    """Return a number of epochs, a time such as "10min", or None, or refuse it."""
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        return checks.check_integer("checkpoint_every", value, low=1)
-    if interval(value).seconds <= 0:
-        raise ValueError(f"checkpoint_every must be a time above 0, got {value!r}")
-    return value
-
-
-def interval(value: int | str | None) -> Every:
-    """Return what ``checkpoint_every`` means."""
-    if value is None:
-        return Every(1, _LONG)
-    if not isinstance(value, str):
-        return Every(value, float("inf"))
-    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*(s|min|h)", value)
-    if match is None:
-        raise ValueError(
-            f"checkpoint_every must be a number of epochs, or a time such as '30s', '10min' or '1.5h', got {value!r}"
-        )
-    return Every(float("inf"), float(match[1]) * _UNITS[match[2]])
 
 
 class Keeper:
@@ -59,7 +23,7 @@ class Keeper:
     ----------
     folder : Folder
         Locked.
-    every : Every
+    every : Interval
     identity : dict
         Data and settings, as ``identity`` describes them.
 
@@ -71,9 +35,11 @@ class Keeper:
         What ``resume`` has found.
     """
 
-    def __init__(self, folder: Folder, every: Every, identity: dict[str, Any]):
+    def __init__(self, folder: Folder, every: Interval, identity: dict[str, Any]):
         self._folder, self._every, self._identity = folder, every, identity
-        self._written, self._time = Where(0), time.monotonic()
+        self._written, self._time, self._took = Where(0), time.monotonic(), 0.0  # the last writing
+        self._best: float | None = None
+        self._waiting: tuple[Where, dict[str, Any]] | None = None  # the best one, if it has not been written
         self.path: Path | None = None
         self.found: dict[str, Any] | None = None
 
@@ -95,16 +61,22 @@ class Keeper:
         self._written = Where(tree["epoch"], tree["minibatch"])
         if Where(epochs) < self._written:
             raise ValueError(f"epochs={epochs}, but {path} is after {self._written} already")
-        self.path, self.found = path, tree
+        self.path, self.found, self._best = path, tree, self._folder.best_score
 
-    def after_epoch(self, epoch: int, last: bool, snapshot: Snapshot) -> None:
-        """Write a checkpoint if it is time, or the last epoch."""
-        if last or epoch - self._written.epoch >= self._every.epochs or self._is_late:
-            self._write(Where(epoch), snapshot)
+    def after_epoch(self, epoch: int, score: float | None, last: bool, snapshot: Snapshot) -> None:
+        """Write a checkpoint if it is time, or the last epoch; the best one is remembered until then."""
+        where = Where(epoch)
+        better = score is not None and (self._best is None or score < self._best)
+        if better:
+            self._best, self._waiting = score, None
+        if last or self._is_due(epoch):
+            self._write(where, snapshot)
+        elif better:
+            self._waiting = where, snapshot()
 
     def within_epoch(self, epoch: int, minibatch: int, snapshot: Snapshot) -> None:
         """Write a checkpoint if it is time."""
-        if self._is_late:
+        if time.monotonic() - self._time >= self._every.seconds:
             self._write(Where(epoch, minibatch), snapshot)
 
     def after_error(self, error: BaseException, epoch: int, minibatch: int, snapshot: Snapshot) -> None:
@@ -113,7 +85,7 @@ class Keeper:
         The error stays what is raised, also where no checkpoint can be written.
         """
         where = Where(epoch, minibatch)
-        if isinstance(error, DivergenceError | CheckpointError) or where == Where(0):
+        if isinstance(error, CheckpointError) or where == Where(0):
             return
         try:
             if where != self._written:
@@ -123,14 +95,26 @@ class Keeper:
         else:
             error.add_note(f"After {where} a checkpoint was written: {self.path}. fit(..., resume=True) goes on there.")
 
-    @property
-    def _is_late(self) -> bool:
-        return time.monotonic() - self._time >= self._every.seconds
+    def after_divergence(self) -> None:
+        """Write the best one, if that has not been done: what came after it is lost."""
+        if self._waiting is not None:
+            with suppress(CheckpointError):
+                self.path, self._waiting = self._to_disk(*self._waiting), None
+
+    def _is_due(self, epoch: int) -> bool:
+        return self._every.is_due(epoch - self._written.epoch, time.monotonic() - self._time, self._took)
 
     def _write(self, where: Where, snapshot: Snapshot) -> None:
-        tree = snapshot()
-        self.path = self._folder.write(where, {**tree, "identity": self._identity, "machine": machine()})
-        self._written, self._time = where, time.monotonic()
+        started = time.monotonic()
+        if self._waiting is not None and self._waiting[0] < where:
+            self._to_disk(*self._waiting)
+        self.path = self._to_disk(where, snapshot())
+        self._waiting, self._written, self._time = None, where, time.monotonic()
+        self._took = self._time - started
+
+    def _to_disk(self, where: Where, tree: dict[str, Any]) -> Path:
+        tree = {**tree, "history": tree["history"](), "identity": self._identity, "machine": machine()}
+        return self._folder.write(where, tree)
 
 
 def _refuse_others(path: Path, tree: dict[str, Any], identity: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """The command ``fastnet train``: its flags."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .config import Config
-from .settings import EPILOG, names
+from .interrupt import exit_code
+from .messages import fail, newline_after_interrupt, plain_warnings
+from .settings import EPILOG, FLAGS, names
 from .sources import (
     OPTIONS,
     SPLIT,
@@ -21,7 +23,8 @@ from .sources import (
     Test,
     Validation,
 )
-from .training import Request, asked, run
+from .training import Request, Training, asked
+from .training_result import finish
 
 __all__ = ["EPILOG", "train"]
 
@@ -125,6 +128,9 @@ def train(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON on stdout, and progress on stderr.")
     ] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Draw loss and accuracy below the bar, on a terminal.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show the result only, and no progress.")] = False,
 ) -> None:
     """Train a network on DATA, measure it on test samples, and save it with -o.
@@ -135,4 +141,17 @@ def train(
     found = locals()
     flags = {name: found.pop(name) for name in names()}
     source = {name: found[name] for name in (*OPTIONS, *SPLIT)}
-    run(flags, Request(source=source, **{name: found[name] for name in asked()}))
+    _run(flags, Request(source=source, **{name: found[name] for name in asked()}))
+
+
+def _run(flags: dict[str, Any], request: Request) -> None:
+    """Train as flags and ``request`` say, tell what came of it, and end with an exit code."""
+    with plain_warnings(FLAGS):
+        try:
+            training = Training(flags, request)
+        except KeyboardInterrupt as interrupt:
+            newline_after_interrupt()
+            fail("interrupted before training began", exit_code(interrupt))
+        training.fit()
+        training.save()
+        finish(training)

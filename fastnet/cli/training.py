@@ -22,7 +22,6 @@ from .messages import (
     failing,
     name_flag,
     newline_after_interrupt,
-    plain_warnings,
 )
 from .output import say
 from .settings import FLAGS, PRESETS, Settings
@@ -54,6 +53,7 @@ class Request:
     save_config: Path | None = None
     as_json: bool = False
     quiet: bool = False
+    curves: bool = False
 
     def options(self) -> dict[str, Any]:
         """Return the flags that repeat the run beside settings: how DATA are read, and what is trained with."""
@@ -120,7 +120,11 @@ class Training:
         if self.request.quiet:
             return Stopwatch()
         return Display(
-            self.settings.schedule != "constant", self.stream, self.regression, validation=len(self.dataset.y_val) > 0
+            self.settings.schedule != "constant",
+            self.stream,
+            self.regression,
+            validation=len(self.dataset.y_val) > 0,
+            curves=self.request.curves,
         )
 
     def _tell_settings(self) -> None:
@@ -269,18 +273,3 @@ def _class_weight(text: str | None, dataset: "Dataset") -> str | dict[int, float
             raise ValueError(f"class_weight must be balanced, or such as cat=2,dog=1, got {text!r}")
         weights[names.index(check_choice("class_weight", name.strip(), tuple(names)))] = float(number)
     return weights
-
-
-def run(flags: dict[str, Any], request: Request) -> None:
-    """Train as flags and ``request`` say, tell what came of it, and end with an exit code."""
-    from .training_result import finish
-
-    with plain_warnings(FLAGS):
-        try:
-            training = Training(flags, request)
-        except KeyboardInterrupt as interrupt:
-            newline_after_interrupt()
-            fail("interrupted before training began", exit_code(interrupt))
-        training.fit()
-        training.save()
-        finish(training)

@@ -1,8 +1,9 @@
 """The command ``fastnet tune``: search for the settings that suit some data."""
 
+import math
 import re
-import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from .messages import (
     DIVERGED,
     FAILED,
     USAGE,
+    check_writable,
     fail,
     failing,
     flags_of,
@@ -26,8 +28,6 @@ from .settings import quoted
 from .sources import Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..datasets import Dataset
     from ..tuning import TuningResult, TuningState
 
@@ -44,6 +44,7 @@ SPACE = ("hidden", "activation", "optimizer", "learning_rate", "momentum", "weig
 _WHOLE = ("hidden", "batch_size")
 _FLAGS = {"n_trials": "--trials", "n_jobs": "--jobs", **flags_of((*SPACE, "epochs", "factor", "scale", "seed"))}
 Range = "LOW..HIGH"
+_SHOWN = 8  # trials in the table at the end
 
 
 def tune(
@@ -71,6 +72,9 @@ def tune(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the best network there.")
     ] = None,
     trials_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all trials there, as CSV.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw all trials (PNG, SVG or PDF; needs matplotlib).")
+    ] = None,
     max_time: Annotated[float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best so far.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Draws settings, weights, minibatches and the split.")] = 0,
     validation: Validation = None,
@@ -93,6 +97,8 @@ def tune(
     flags = locals()
     with plain_warnings(_FLAGS), failing(USAGE, TypeError, ValueError, flags=_FLAGS):
         space = {name: entry(name, flags[name]) for name in SPACE if flags[name] is not None}
+        for name in ("output", "trials_file", "plot"):
+            check_writable(f"--{name.replace('_', '-')}", flags[name])
         if max_time is not None and not max_time > 0:
             raise ValueError(f"--max-time must be more than 0 seconds, got {max_time}")
         dataset = split(data, flags)
@@ -137,15 +143,16 @@ def _search(dataset: "Dataset", space: dict[str, Any], flags: dict[str, Any]) ->
     scale = number_or_name(flags["scale"] or _suited_scale(dataset))
     options = {name: flags[name] for name in ("epochs", "factor", "seed")}
     try:
-        return search(
-            dataset,
-            space=space,
-            n_trials=flags["trials"],
-            n_jobs=flags["jobs"],
-            scale=scale,
-            callback=_watch(flags),
-            **options,
-        )
+        with _Watch(flags["max_time"], flags["quiet"]) as watch:
+            return search(
+                dataset,
+                space=space,
+                n_trials=flags["trials"],
+                n_jobs=flags["jobs"],
+                scale=scale,
+                callback=watch,
+                **options,
+            )
     except DivergenceError as error:
         fail(str(error), DIVERGED)
     except KeyboardInterrupt as interrupt:
@@ -158,23 +165,20 @@ def _suited_scale(dataset: "Dataset") -> str:
     return "auto" if dataset.X_train.dtype == "uint8" or dataset.image_shape is not None else "standard"
 
 
-def _watch(flags: dict[str, Any]) -> "Callable[[TuningState], bool]":
-    """Return what is called after each epoch: it shows the best trials, and stops when the time is over."""
-    shown = None if flags["quiet"] else _live_table(flags["as_json"])
-    end = time.monotonic() + (flags["max_time"] or float("inf"))
+class _Watch(ExitStack):
+    """Called after each epoch: shows the best trials on stderr, and ends the search when its time is over."""
 
-    def watch(state: "TuningState") -> bool:
-        if shown is not None:
-            shown(state)
-        return time.monotonic() > end
+    def __init__(self, seconds: float | None, quiet: bool):
+        from ..tuning import LiveTable
 
-    return watch
+        super().__init__()
+        self._table = None if quiet else self.enter_context(LiveTable())
+        self._end = time.monotonic() + (seconds or math.inf)
 
-
-def _live_table(as_json: bool) -> "Callable[[TuningState], object]":
-    from ..tuning import LiveTable
-
-    return LiveTable(sys.stderr if as_json else sys.stdout)
+    def __call__(self, state: "TuningState") -> bool:
+        if self._table is not None:
+            self._table(state)
+        return time.monotonic() > self._end
 
 
 # -- what came of it -----------------------------------------------------------------------------------
@@ -183,7 +187,9 @@ def _live_table(as_json: bool) -> "Callable[[TuningState], object]":
 def _finish(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> None:
     network = result.best_network
     network.classes, network.feature_names = dataset.classes, dataset.feature_names
-    with failing(FAILED, OSError):
+    with failing(FAILED, OSError, ValueError):
+        if flags["plot"] is not None:
+            result.plot(flags["plot"])
         if flags["trials_file"] is not None:
             result.to_csv(flags["trials_file"])
         if flags["output"] is not None:
@@ -213,11 +219,13 @@ def _summary(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) 
         "seed": result.seed,
         "model": flags["output"],
         "trials_file": flags["trials_file"],
+        "plot": flags["plot"],
     }
 
 
 def _lines(result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     from ..progress import show_seconds
+    from ..tuning.table import text_table
 
     params = " ".join(
         f"--{name.replace('_', '-')} {_shown(value)}" for name, value in result.best_params.items() if value is not None
@@ -227,7 +235,9 @@ def _lines(result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     test = "" if result.test_score is None else f"test {'R²' if regression else 'accuracy'} {_score(result)}, "
     diverged = f", {len(result.diverged)} diverged" if result.diverged else ""
     stopped = "interrupted: " if result.interrupted else ""
+    shown = [] if flags["quiet"] else [text_table(result.trials, result.monitor, _SHOWN), ""]
     return [
+        *shown,
         f"best of {n_trials}: trial {result.best_trial}, {len(result.history)} epochs",
         f"fastnet train {quoted([flags['data']])} {params} --epochs {len(result.history)} --seed {result.seed}",
         f"{stopped}{test}{result.monitor} {result.best_score:.4f} in {show_seconds(result.seconds)}{diverged}",

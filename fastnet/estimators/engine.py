@@ -13,11 +13,11 @@ import scipy.sparse
 
 from .. import plan
 from .._parallel import Together, available_cpus
-from ..kernels import gather, more_activations, sparse
+from ..kernels import more_activations
 from ..layers import Gradient
 from ..layout import aligned_zeros, n_packed, pack, unpack
 from ..network import Network
-from ..rows import MAX_COLUMNS, csr_rows, dense_rows
+from ..rows import MAX_COLUMNS
 from ..run import Run
 from ..targets import PenalisedTargets, PoissonTargets
 from .parameters import ENGINE_NAMES
@@ -26,9 +26,6 @@ Targets = PenalisedTargets | PoissonTargets
 
 # Rows of these dtypes are read as they lie in memory; the first is what others become.
 ROW_DTYPES = (np.float64, np.float32, np.uint8)
-
-# Bytes of dense rows that are written for one compiled call.
-_BLOCK_BYTES = 32 << 20
 
 
 # -- threads -------------------------------------------------------------------------------------------
@@ -75,13 +72,9 @@ def network_of(coefs: list[Any], intercepts: list[Any], names: list[str], dtype:
 def outputs(network: Network, X: Any, n_threads: int | None = None) -> np.ndarray:
     """Logits of dense or CSR rows, (n_samples, n_outputs); they may be infinite or NaN."""
     most = available_threads() if n_threads is None else min(n_threads, available_cpus())
-    if not scipy.sparse.issparse(X):
-        return network._outputs(X, most)
-    if X.shape[1] > MAX_COLUMNS:
+    if scipy.sparse.issparse(X) and X.shape[1] > MAX_COLUMNS:
         return _outputs_of_wide(network, X)
-    step = max(64, _BLOCK_BYTES // (X.shape[1] * X.dtype.itemsize))
-    blocks = [network._outputs(X[i : i + step].toarray(), most) for i in range(0, X.shape[0], step)]
-    return np.concatenate(blocks)
+    return network._outputs(X, most)
 
 
 def _outputs_of_wide(network: Network, X: Any) -> np.ndarray:
@@ -157,16 +150,6 @@ class Epochs(Run):
         super().__init__(network, X, targets, batch_size, n_threads, together, rates, clip_norm, n_samples)
         self._targets = targets._replace(squares=np.zeros(self.n_units))
 
-    def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
-        if not scipy.sparse.issparse(X):
-            return super()._entries(X, n_slices)
-        return csr_rows(X, self._network.dtype, self._network.layer_sizes[1], n_slices)
-
-    def _dense(self, X: Any) -> gather.Rows:
-        if not scipy.sparse.issparse(X):
-            return super()._dense(X)
-        raise ValueError(f"X has {X.nnz:,} entries; at most 2**32 of a sparse matrix can be trained on")
-
     def train(self, order: np.ndarray, optimizer: Any, key: int = 0) -> np.ndarray:
         """Train for an epoch, as far as Ctrl-C lets it; returns each minibatch's mean loss.
 
@@ -192,50 +175,3 @@ class Epochs(Run):
         self._optimizer = keep
         self._calls(np.arange(self.n_samples, dtype=np.uint32))
         return float(self._losses.sum()), unpacked(self._network, keep.packed)
-
-
-class WideEpochs(Epochs):
-    """The same for CSR rows with more columns than lists can number: dense rows, some minibatches at a time."""
-
-    def __init__(self, network: Network, X: Any, targets: Any, batch_size: int, *args: Any):
-        super().__init__(network, X, targets, batch_size, *args)
-        row_bytes = batch_size * X.shape[1] * X.dtype.itemsize
-        self._per_call = max(1, min(self._per_call, _BLOCK_BYTES // row_bytes))
-        self._all_targets: Any = self._targets
-
-    def _entries(self, X: Any, n_slices: int) -> None:
-        return None
-
-    def _dense(self, X: Any) -> gather.Rows:
-        return self._network._rows(np.zeros((1, X.shape[1]), X.dtype))
-
-    def _calls(self, order: np.ndarray) -> None:
-        """Bring targets into the epoch's order; rows are brought into it block by block."""
-        targets, in_order = self._all_targets, np.arange(len(order), dtype=np.uint32)
-        self._targets = targets._replace(
-            labels=targets.labels[order] if targets.labels.size else targets.labels,
-            values=targets.values[order] if targets.values.size else targets.values,
-            weights=targets.weights[order] if targets.weights.size else targets.weights,
-        )
-        for begin in range(0, len(self._losses), self._per_call):
-            end = min(begin + self._per_call, len(self._losses))
-            first = begin * self._batch_size
-            block = self._X[order[first : end * self._batch_size]].toarray()
-            rows = dense_rows(block, 1.0, np.zeros(block.shape[1], self._network.dtype))
-            # Position ``first`` of the order is the block's first row.
-            self._rows = rows._replace(address=rows.address - first * rows.row_step)
-            self._call(in_order, begin, end)
-
-
-def epochs(
-    network: Network,
-    X: Any,
-    targets: Targets,
-    batch_size: int,
-    n_threads: int,
-    together: Together,
-    *more: Any,
-) -> Epochs:
-    """Return the kind of ``Epochs`` that suits the data."""
-    wide = scipy.sparse.issparse(X) and X.shape[1] > MAX_COLUMNS
-    return (WideEpochs if wide else Epochs)(network, X, targets, batch_size, n_threads, together, *more)

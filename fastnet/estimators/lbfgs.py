@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._parallel import crew, one_blas_thread
 from ..network import Network
 from .callbacks import has_callbacks
-from .engine import epochs, fit_threads
+from .engine import Epochs, fit_threads
 from .stochastic import Problem
 
 # Rows that are taken through the network together.
@@ -36,7 +36,7 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, after: Callabl
     # SciPy's own sums come from BLAS, whose results depend on its number of threads.
     with one_blas_thread, crew(n_threads) as together:
         targets = problem.targets._replace(total=total)
-        run = epochs(network, problem.X, targets, batch_size, n_threads, together)
+        run = Epochs(network, problem.X, targets, batch_size, n_threads, together)
 
         def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
             loss, gradient = run.loss_and_gradient(flat.astype(network.dtype))

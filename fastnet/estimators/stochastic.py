@@ -11,7 +11,7 @@ from .._parallel import crew
 from ..network import Network
 from ..regularisation import dropout_rates
 from .callbacks import has_callbacks
-from .engine import Epochs, Targets, epochs, fit_threads
+from .engine import Epochs, Targets, fit_threads
 from .optimizer import Optimizer, Working
 
 
@@ -117,7 +117,7 @@ class Course:
         with crew(n_threads) as together:
             X, targets = self._problem.X, self._sums.targets
             rates = dropout_rates(e.dropout, len(self._network.activations))
-            run = epochs(self._network, X, targets, batch_size, n_threads, together, n_samples, rates, e.clip_norm)
+            run = Epochs(self._network, X, targets, batch_size, n_threads, together, n_samples, rates, e.clip_norm)
             working = Working(optimizer, self._network, run.n_packed)
             try:
                 for _ in range(e.max_iter):

@@ -40,10 +40,17 @@ def evaluation(found: Any, title: str = "") -> Any:
             for k in range(len(names))
         ]
         return panels(draws, size=(4.2, 4.2), title=title)
-    rows = found.per_class
+    return panels(
+        [partial(_draw_scores, rows=found.per_class, title=title)], 1, (0.9 * len(found.per_class) + 2.2, 3.6)
+    )
+
+
+def _draw_scores(axes: Any, rows: Sequence[dict[str, Any]], title: str) -> None:
+    """Draw precision, recall and F1 of each label."""
     series = {name: np.nan_to_num([row[name] for row in rows]) for name in ("precision", "recall", "f1")}
-    bars = partial(draw_bars, labels=[str(row["class"]) for row in rows], series=series, y_label="score", title=title)
-    return panels([bars], size=(max(4.6, 0.9 * len(rows) + 1), 3.6))
+    draw_bars(axes, [str(row["class"]) for row in rows], series, "score", title)
+    axes.set(ylim=(0, 1.25), yticks=np.linspace(0, 1, 6))
+    axes.legend(fontsize="small", loc="upper center", ncols=3, frameon=False)
 
 
 def confusion_matrix(confusion: Any, classes: Sequence[Any] | None = None, title: str = "") -> Any:
@@ -96,7 +103,9 @@ def draw_confusion(axes: Any, matrix: np.ndarray, names: Sequence[str], title: s
         _write_numbers(axes, matrix, np.where(right, shares, shares / wrong_limit))
     ticks = np.arange(len(matrix)) if len(matrix) <= _MOST_NAMES else np.arange(0, len(matrix), -(-len(matrix) // 20))
     shown = [names[tick] for tick in ticks.tolist()]
-    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, shown)) > 3 else {}
+    longest = max(map(len, shown))
+    wide = longest > 3 and longest * len(matrix) > 24
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if wide else {}
     axes.set_xticks(ticks, shown, fontsize="small", **slanted)
     axes.set_yticks(ticks, shown, fontsize="small")
     axes.tick_params(length=0)
@@ -116,7 +125,7 @@ def _ramp(pale: str, full: str) -> Any:
 def _write_numbers(axes: Any, matrix: np.ndarray, depth: np.ndarray) -> None:
     whole = (matrix == np.round(matrix)).all()
     longest = len(f"{matrix.max():.0f}")
-    size = min(9.0, 22.0 / max(longest, 2))
+    size = min(9.0, 40.0 / max(longest, 1))
     for (row, column), count in np.ndenumerate(matrix):
         if count:
             shade = "white" if depth[row, column] > 0.6 else "black"
@@ -134,3 +143,4 @@ def draw_predictions(axes: Any, true: np.ndarray, predicted: np.ndarray, title: 
     axes.scatter(true, predicted, size, color=colour(0), alpha=opacity, linewidths=0, rasterized=len(true) > 5000)
     axes.set(xlim=limits, ylim=limits, xlabel="true value", ylabel="predicted value", title=title, aspect="equal")
     axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)

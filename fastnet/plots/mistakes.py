@@ -59,7 +59,7 @@ def worst_mistakes(
 
 def _caption(e: Any, i: int) -> str:
     true, said = (_short(e.classes[label]) for label in (e.true[i], e.predicted[i]))
-    return f"true: {true}\n{said}, {100 * e.probability[i]:.0f} %"
+    return f"true: {true}\nsaid: {said} ({100 * e.probability[i]:.0f} %)"
 
 
 def _short(name: Any) -> str:

@@ -14,7 +14,8 @@ from .figures import Draw, colour, panels
 _MEASURED = frozenset(
     f"{prefix}{name}" for prefix in ("", "val_", "test_") for name in ("loss", "accuracy", "score", "r2")
 ) | {"trial", "rung", "rank", "epochs", "status", "error", "seconds", "compile_seconds", "samples_per_second"}
-_DECADES = 1.5  # settings that range over more have logarithmic axes
+_DECADES = 0.8  # settings that range over more have logarithmic axes
+_FEW = 6  # different numbers; each has a tick then
 
 
 def tuning(
@@ -57,7 +58,11 @@ def tuning(
     if kind == "parallel":
         return panels([partial(_draw_parallel, table=table)], 1, (1.5 * len(table.axes) + 2.2, 4.2), title)
     draws: list[Draw] = [partial(_draw_scatter, table=table, axis=axis) for axis in table.axes]
-    return panels(draws, min(3, len(draws)), (3.6, 3.1), title)
+    figure = panels(draws, min(3, len(draws)), (3.6, 3.1), title)
+    handles = {handle.get_label(): handle for axes in figure.axes for handle in axes.collections}
+    named = [handle for label, handle in handles.items() if not label.startswith("_")]
+    figure.legend(handles=named, loc="outside lower center", ncols=len(named), fontsize="small", frameon=False)
+    return figure
 
 
 def _last_rows(trials: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -108,7 +113,13 @@ class _Axis:
     def to_unit(self, places: Any) -> np.ndarray:
         ends = self.places.min(), self.places.max()
         low, high, x = (np.log(v) if self.log else np.asarray(v, dtype=np.float64) for v in (*ends, places))
-        return (x - low) / (high - low) if high > low else np.full(np.shape(x), 0.5)
+        return np.asarray((x - low) / (high - low)) if high > low else np.full(np.shape(x), 0.5)
+
+    @property
+    def has_own_marks(self) -> bool:
+        """Whether matplotlib's ticks would say less."""
+        narrow = self.log and self.places.max() / self.places.min() < 100
+        return bool(self.labels) or narrow or len(np.unique(self.places)) <= _FEW
 
     def marks(self) -> tuple[np.ndarray, list[str]]:
         """Return ticks within the range, and their labels."""
@@ -117,8 +128,14 @@ class _Axis:
         from matplotlib.ticker import LogLocator, MaxNLocator
 
         low, high = float(self.places.min()), float(self.places.max())
-        locator = LogLocator(numticks=7) if self.log else MaxNLocator(5, integer=bool((self.places % 1 == 0).all()))
-        found = np.array([tick for tick in locator.tick_values(low, high) if low <= tick <= high])
+        found = np.unique(self.places)
+        if len(found) > _FEW:
+            if self.log:
+                locator: Any = LogLocator(subs=(1.0, 2.0, 5.0) if self.has_own_marks else (1.0,), numticks=12)
+            else:
+                locator = MaxNLocator(5, integer=bool((self.places % 1 == 0).all()))
+            found = np.asarray(locator.tick_values(low, high))
+        found = found[(found >= low) & (found <= high)]
         return found, [f"{tick:g}" for tick in found]
 
 
@@ -172,21 +189,37 @@ def _draw_scatter(axes: Any, table: _Table, axis: _Axis) -> None:
     outside = ~((scores >= low) & (scores <= high))
     inside = order[~outside[order]]
     places = axis.places + (_spread(len(scores)) if axis.labels else 0.0)
-    shades = _shades(table.rungs[inside])
-    axes.scatter(places[inside], scores[inside], 22, color=shades, edgecolors="white", linewidths=0.4)
+    style = {"edgecolors": "white", "linewidths": 0.4}
+    for rung in np.unique(table.rungs):
+        here = inside[table.rungs[inside] == rung]
+        label = "trial" if rung == 1 else "given up earlier" if rung == 0 else None
+        axes.scatter(places[here], scores[here], 22, color=_shade(rung), label=label, **style)
     if outside.any():
-        level = high if table.falling else low
-        mark = "^" if table.falling else "v"
-        axes.scatter(places[outside], np.full(outside.sum(), level), 20, color="0.6", marker=mark, clip_on=False)
-    winner = order[-1]
-    axes.scatter(places[winner], scores[winner], 120, color=colour(1), marker="*", edgecolors="black", linewidths=0.6)
+        level, mark = (high, "^") if table.falling else (low, "v")
+        levels = np.full(outside.sum(), level)
+        label = "worse, or failed"
+        axes.scatter(places[outside], levels, 20, color="0.6", marker=mark, clip_on=False, label=label)
+    best_at = places[order[-1]], scores[order[-1]]
+    style = {"edgecolors": "black", "linewidths": 0.6}
+    axes.scatter(*best_at, 120, color=colour(1), marker="*", label="best", zorder=3, **style)
+    _set_ticks(axes, axis)
+    axes.set(xlabel=axis.title, ylabel=_score_name(table.score), ylim=(low, high))
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _set_ticks(axes: Any, axis: _Axis) -> None:
     if axis.log:
         axes.set_xscale("log")
+    if axis.has_own_marks:
+        axes.set_xticks(*axis.marks())
+        axes.set_xticks([], minor=True)
     if axis.labels:
-        axes.set_xticks(axis.ticks, axis.labels)
         axes.set_xlim(-0.5, len(axis.labels) - 0.5)
-    axes.set(xlabel=axis.title, ylabel=table.score.replace("_", " "), ylim=(low, high))
-    axes.grid(color="0.9", linewidth=0.6)
+
+
+def _score_name(score: str) -> str:
+    return score.replace("val_", "validation ").replace("_", " ")
 
 
 def _spread(n: int) -> np.ndarray:
@@ -194,12 +227,12 @@ def _spread(n: int) -> np.ndarray:
     return 0.4 * (np.arange(n) * 0.6180339887 % 1.0) - 0.2
 
 
-def _shades(rungs: np.ndarray) -> np.ndarray:
-    """Return colours from pale blue for trials that were given up early, to full blue."""
+def _shade(rung: float) -> tuple[float, ...]:
+    """Return a colour from pale blue for trials that were given up early, to full blue."""
     from matplotlib.colors import to_rgb
 
-    full = np.array(to_rgb(colour(0)))
-    return full * (0.3 + 0.7 * rungs[:, np.newaxis]) + (0.7 - 0.7 * rungs[:, np.newaxis])
+    depth = 0.3 + 0.7 * rung
+    return tuple(depth * part + 1 - depth for part in to_rgb(colour(0)))
 
 
 def _draw_parallel(axes: Any, table: _Table) -> None:
@@ -209,7 +242,8 @@ def _draw_parallel(axes: Any, table: _Table) -> None:
     edge, best = table.limits()
     shades = ScalarMappable(Normalize(min(edge, best), max(edge, best)), "cividis_r" if table.falling else "cividis")
     x = np.arange(len(table.axes))
-    units = np.stack([axis.unit() for axis in table.axes], axis=1)
+    shifts = 0.2 * _spread(len(table.scores))
+    units = np.stack([axis.unit() + shifts * bool(axis.labels) for axis in table.axes], axis=1)
     for number in np.flatnonzero(np.isnan(table.scores)):
         axes.plot(x, units[number], color="0.8", linewidth=0.8, linestyle=":", zorder=1)
     for place, number in enumerate(table.order):
@@ -226,6 +260,7 @@ def _draw_parallel(axes: Any, table: _Table) -> None:
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0)
-    bar = axes.figure.colorbar(shades, ax=axes, pad=0.02)
-    bar.set_label(table.score.replace("_", " "))
+    clipped = "neither" if table.scores[table.order[0]] == edge else "max" if table.falling else "min"
+    bar = axes.figure.colorbar(shades, ax=axes, pad=0.02, extend=clipped)
+    bar.set_label(_score_name(table.score))
     bar.ax.axhline(best, color=colour(1), linewidth=2.6)

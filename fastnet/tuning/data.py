@@ -1,5 +1,6 @@
 """What a search trains on: rows for training and validation, and which outputs go with the targets."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ class Source(NamedTuple):
     y_val: Any = None
     n_classes: int | None = None
     test: tuple[np.ndarray, np.ndarray] | None = None
+    names: Mapping[str, Any] = {}  # attributes of the network: of classes and features
 
 
 def as_source(X: Any, y: Any, X_val: Any, y_val: Any) -> Source:
@@ -44,8 +46,9 @@ def as_source(X: Any, y: Any, X_val: Any, y_val: Any) -> Source:
             raise ValueError("a Dataset has targets and validation samples: y, X_val and y_val must be left out")
         X_val, y_val = (X.X_val, X.y_val) if len(X.X_val) else (None, None)
         test = (X.X_test, X.y_test) if len(X.X_test) else None
-        n_classes = X.n_classes if X.y_train.ndim == 1 and X.y_train.dtype.kind in "iu" else None
-        return Source(X.X_train, X.y_train, X_val, y_val, n_classes, test)
+        n_classes = X.n_classes if X.y_train.dtype.kind in "iu" else None
+        names = {name: getattr(X, name, None) for name in ("classes", "feature_names")}
+        return Source(X.X_train, X.y_train, X_val, y_val, n_classes, test, names)
     if y is None:
         raise TypeError("y is missing: tune takes X and y, or a Dataset")
     if (X_val is None) != (y_val is None):

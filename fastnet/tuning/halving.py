@@ -15,9 +15,9 @@ from sklearn.model_selection import HalvingRandomSearchCV
 
 from ..callbacks import Callback, State
 from ..exceptions import DivergenceError
-from .result import Record
 from .space import Params
-from .trial import MEASURED, Trial
+from .table import MEASURED, Record
+from .trial import Trial
 
 _WORST = -sys.float_info.max  # infinities and NaN would make scikit-learn warn
 
@@ -34,10 +34,10 @@ class TuningState:
         The rung that is under way, counted from 0, and how many there will be.
     n_candidates, n_finished : int
         Trials of this rung, and how many of them are over.
-    epochs : int
-        Which each trial of this rung has done when it is over.
+    epochs, epochs_before : int
+        Which each trial has done at the end of this rung, and at its begin.
     epochs_done : int
-        Epochs that were trained in this rung, by all of its trials.
+        Epochs trained in this rung, by all of its trials together.
     monitor : str
         By what trials are compared: "val_accuracy" or "val_loss".
     """
@@ -49,6 +49,7 @@ class TuningState:
     rung: int = 0
     n_finished: int = 0
     epochs: int = 0
+    epochs_before: int = 0
     epochs_done: int = 0
 
 
@@ -126,7 +127,8 @@ class Halving:
         self._rung_scores: dict[int, float] = {}  # of this rung
         self._lost: set[int] = set()  # diverged
         self._lock = threading.RLock()
-        self._idle, self._running = threading.Condition(self._lock), 0
+        self._idle = threading.Condition(self._lock)
+        self._running: set[int] = set()  # threads that train
         self._over = False
         self.interrupted = False
 
@@ -146,7 +148,7 @@ class Halving:
         try:
             self._search(n_jobs)
             best = self._best()
-            if best is not None and self.trials[best].epochs < self._epochs:
+            if best is not None and self.trials[best].epochs < self._epochs and not self._over:
                 self._next_rung(1)
                 self._one(best, self._epochs, None)
             self.interrupted = self._over
@@ -182,15 +184,16 @@ class Halving:
             search.fit(np.zeros((2, 1)))  # stands for the data, which the trials have
 
     def _best(self) -> int | None:
-        """Return the best trial of those whose networks are kept; the first of equals."""
-        kept = sorted(number for number in self._scores if number in self.trials)
+        """Return the best trial: of the last rung, or if the search was cut short of all that are kept."""
+        among = self.trials if self._over else self._rung_scores
+        kept = sorted(number for number in among if number in self._scores)
         return max(kept, key=lambda number: (number not in self._lost, self._scores[number]), default=None)
 
     def _end(self) -> None:
         """Tell the trials that the search is over, and wait for them."""
         with self._idle:
             self._over = True
-            while self._running:
+            while self._running - {threading.get_ident()}:
                 self._idle.wait()
 
     # -- the threads of trials -------------------------------------------------------------------------
@@ -198,7 +201,7 @@ class Halving:
     def train(self, number: int, epochs: int) -> float:
         """Train a trial until ``epochs`` are done; returns its score."""
         with self._lock:
-            if self.state.n_finished == self.state.n_candidates:
+            if self.state.n_finished == self.state.n_candidates and not self._over:
                 self._next_rung(-(-self.state.n_candidates // self._factor))
         return self._one(number, epochs, 1)
 
@@ -209,17 +212,20 @@ class Halving:
             if score < last_place:
                 self.trials.pop(number, None)
         state = self.state
-        state.rung, state.n_candidates, state.n_finished, state.epochs_done = state.rung + 1, n_candidates, 0, 0
+        state.rung, state.n_candidates, state.epochs_before = state.rung + 1, n_candidates, state.epochs
+        state.n_finished = state.epochs_done = 0
         state.n_rungs = max(state.n_rungs, state.rung + 1)
         self._rung_scores = {}
 
     def _one(self, number: int, epochs: int, n_threads: int | None) -> float:
         """Train a trial, unless the search is over or the trial has diverged; returns its score."""
         with self._lock:
+            if self._over:
+                return _WORST
             self.state.epochs = epochs
-            if self._over or number in self._lost:
+            if number in self._lost:
                 return self._finish(number, _WORST)
-            self._running += 1
+            self._running.add(threading.get_ident())
         try:
             record, score = self._measure(number, epochs, n_threads)
             with self._lock:
@@ -229,7 +235,7 @@ class Halving:
             return _WORST
         finally:
             with self._idle:
-                self._running -= 1
+                self._running.discard(threading.get_ident())
                 self._idle.notify_all()
 
     def _measure(self, number: int, epochs: int, n_threads: int | None) -> tuple[Record, float]:

@@ -3,15 +3,15 @@
 import csv
 import io
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..files import write_atomically
 from ..history import History
 from ..network import Network
+from .table import Record, text_table
 
-Record = dict[str, Any]
+_MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,13 +66,16 @@ class TuningResult:
             f"{'' if test is None else f', test {test:.4f}'}, {self.seconds:.1f} s{self.interrupted * ', interrupted'})"
         )
 
+    def __str__(self) -> str:
+        return f"{self!r}\n{text_table(self.trials, self.monitor, _MOST_SHOWN)}"
+
     @property
     def diverged(self) -> list[int]:
         """Numbers of the trials that have diverged."""
         return [record["trial"] for record in self.trials if record["status"] == "diverged"]
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write ``trials`` as a table, one line each; the same search gives the same bytes.
+        """Write ``trials`` as a table, one line each, NaN and None as nothing; the same search gives the same bytes.
 
         Parameters
         ----------
@@ -85,17 +88,39 @@ class TuningResult:
             If the file can't be written.
         """
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, list(self.trials[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.trials)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.trials[0])
+        for record in self.trials:
+            writer.writerow("" if value is None or value != value else value for value in record.values())
         write_atomically(path, text.getvalue().encode())
 
+    def plot(self, path: str | os.PathLike[str] | None = None, kind: str = "scatter", title: str = "") -> Any:
+        """Draw what was tried, and what came of it.
 
-def ranking(trials: Sequence[Record], monitor: str) -> list[Record]:
-    """Last record of each trial that has finished a rung, best first: by rung, then by what is monitored."""
-    last: dict[int, Record] = {}
-    for record in trials:
-        if record["status"] == "finished" and last.get(record["trial"], record)["rung"] <= record["rung"]:
-            last[record["trial"]] = record
-    sign = 1 if monitor == "val_loss" else -1
-    return sorted(last.values(), key=lambda r: (-r["rung"], sign * r[monitor], r["val_loss"], r["trial"]))
+        Parameters
+        ----------
+        path : str or os.PathLike, optional
+            Where the figure is written: .png, .svg or .pdf.
+        kind : {"scatter", "parallel"}, default="scatter"
+            A panel with the scores over each setting, or an axis for each setting with a line for each trial.
+        title : str, default=""
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        ValueError
+            If no setting varies, or an argument is not as described.
+        OSError
+            If the file can't be written.
+        ModuleNotFoundError
+            If matplotlib is not installed; the message says how to install it.
+        """
+        from .. import plots
+
+        figure = plots.tuning(self.trials, self.monitor, kind=kind, title=title)
+        if path is not None:
+            plots.save(figure, path)
+        return figure

@@ -152,6 +152,9 @@ def tune(
         raise _all_diverged(search.state)
     trial = search.trials[best]
     trial.network.preprocessing = task.preprocessing
+    for name, value in source.names.items():
+        if value is not None:
+            setattr(trial.network, name, value)
     return TuningResult(
         best_network=trial.network,
         best_params=settings[best],
@@ -180,7 +183,7 @@ def _settings(space: Mapping[str, Any], n_trials: int, task: Task, seed: int) ->
         try:
             check_params(params, task.n_outputs, task.output, task.dtype)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"space: trial {number} with {params}: {error}") from None
+            raise type(error)(f"space, trial {number}: {error}") from None
     return settings
 
 

@@ -70,7 +70,7 @@ def draw(space: Mapping[str, Any], n_trials: int, seed: int) -> list[Params]:
     Examples
     --------
     >>> draw({"learning_rate": [0.1], "hidden": [20, (20, 10)]}, 60, seed=0)
-    [{'learning_rate': 0.1, 'hidden': (20, 10)}, {'learning_rate': 0.1, 'hidden': (20,)}]
+    [{'learning_rate': 0.1, 'hidden': (20,)}, {'learning_rate': 0.1, 'hidden': (20, 10)}]
     """
     from sklearn.model_selection import ParameterGrid, ParameterSampler
 
@@ -78,7 +78,8 @@ def draw(space: Mapping[str, Any], n_trials: int, seed: int) -> list[Params]:
     if all(isinstance(entry, list) for entry in entries.values()):
         n_trials = min(n_trials, len(ParameterGrid(entries)))
     drawn = ParameterSampler(entries, n_trials, random_state=seed)
-    return [_without_idle({name: _plain(name, params[name]) for name in space}) for params in drawn]
+    whole = [name for name in _INTEGERS if name in space and not isinstance(entries[name], list)]
+    return [_without_idle({name: _plain(name, params[name], name in whole) for name in space}) for params in drawn]
 
 
 def _without_idle(params: Params) -> Params:
@@ -132,11 +133,11 @@ def _log_uniform(name: str, ends: tuple[Any, ...]) -> Any:
     return loguniform(ends[0], ends[1] + (name in _INTEGERS))  # integers are rounded down
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Return a drawn value as a setting: numbers of Python, widths of layers as a tuple."""
+def _plain(name: str, value: Any, whole: bool) -> Any:
+    """Return a drawn value as a setting: numbers of Python, widths of layers as a tuple; ``whole`` rounds down."""
     if name == "hidden":
         widths = value if isinstance(value, list | tuple | np.ndarray) else (value,)
-        return tuple(_plain("", int(width) if isinstance(width, Real) else width) for width in widths)
-    if name in _INTEGERS and isinstance(value, float | np.floating):
+        return tuple(_plain("", width, whole) for width in widths)
+    if whole:
         return int(value)
     return value.item() if isinstance(value, np.generic) else value

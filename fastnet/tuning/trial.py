@@ -8,6 +8,7 @@ from ..network import Network
 from ..schedules import Schedule, learning_rate
 from .shared import Shared, SharingTrainer
 from .space import Params, of_network, of_trainer
+from .table import MEASURED
 
 
 class _Course(Callback):
@@ -97,6 +98,3 @@ class Trial:
                 raise
             self._parts.append(part)
         return {name: float(getattr(self._parts[-1], name)[-1]) for name in MEASURED}
-
-
-MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
