@@ -166,13 +166,6 @@ def test_another_optimizer_has_its_own_rate_and_no_momentum(optimizer):
     assert train_settings("digits", None, given) == replace(expected, learning_rate=0.01)
 
 
-def test_shapes_are_those_of_the_data():
-    for name, load in (("digits", datasets.load_digits), ("moons", datasets.load_moons)):
-        data = load()
-        assert train.SHAPES[name] == (data.n_features, data.n_classes)
-    assert set(train.SHAPES) == set(train.DEFAULTS)
-
-
 def test_off_a_terminal_there_are_lines_only():
     result = run("train", "digits", "--epochs", "2")
     assert result.returncode == 0
@@ -188,7 +181,6 @@ def test_off_a_terminal_there_are_lines_only():
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["mnits"], ["DATA", "'digits', 'moons', 'mnist'", "'mnits'", "Did you mean 'mnist'?"]),
         (["digits", "--preset", "artikel"], ["--preset must be one of 'article'", "'artikel'"]),
         (["digits", "--learning-rate", "-1"], ["--learning-rate must be", "(0, inf)", "-1.0"]),
         (["digits", "--learning-rate", "nan"], ["--learning-rate must be", "nan"]),
@@ -264,10 +256,10 @@ def test_a_failed_download_is_a_data_error_that_lists_the_folders(tmp_path, monk
 
 @pytest.mark.parametrize("error", [FormatError("byte 3"), DownloadError("no mirror"), PermissionError(13, "denied")])
 def test_damaged_data_are_a_data_error(monkeypatch, error):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert refusal(invoke("train", "digits"), messages.DATA) == str(error)
 
 
@@ -279,10 +271,10 @@ def test_divergence_has_its_own_exit_code():
 
 
 def test_too_little_memory_is_one_line(monkeypatch):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 4.00 TiB")
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert "Unable to allocate 4.00 TiB" in refusal(invoke("train", "digits"), 1)
 
 
@@ -362,10 +354,10 @@ def test_ctrl_c_tells_what_was_reached():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_before_training(monkeypatch):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert "before training" in refusal(invoke("train", "digits"), messages.INTERRUPTED)
 
 

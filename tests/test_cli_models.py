@@ -214,7 +214,7 @@ def test_predict_images_names_files(tmp_path):
         (["--only", "dgo"], 2, "--only must be one of 'dog', 'cat', got 'dgo'. Did you mean 'dog'?"),
         (["--min-prob", "1.5"], 2, "--min-prob must be from 0 to 1, got 1.5"),
         (["--backend", "torch"], 2, "--backend must be one of 'numba', 'numpy'"),
-        (["-o", "/no/such/folder/out.csv"], 1, "/no/such/folder/out.csv"),
+        (["-o", "/no/such/folder/out.csv"], 2, "--output must name a file"),
     ],
 )
 def test_predict_refuses(model, data, args, code, words):
@@ -236,7 +236,7 @@ def scaled(tmp_path):
 
     path, found = tmp_path / "deep.safetensors", Network([3, 8, 2], seed=0)
     X = np.random.default_rng(0).normal([5, 100, -3], [1, 30, 0.1], (50, 3)).astype(np.float32)
-    found.preprocessing = fitted(X, True, "standard", None, 3, found.dtype)
+    found.preprocessing = fitted([X], True, "standard", None, 3, found.dtype)
     found.classes = ["no", "yes"]
     found.save(path)
     return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from .config import Config
-from .messages import DATA, DIVERGED, FAILED, USAGE, failing, plain_warnings
+from .messages import DATA, DIVERGED, FAILED, USAGE, check_writable, failing, plain_warnings
 from .models import Model
 from .output import print_json
 from .sources import Data, DataDir, Delimiter, Drop, Header, ImageShape, whole
@@ -56,6 +56,8 @@ def predict(
     Samples are counted from 0; images have their file. A table may have more columns than the model needs.
     """
     flags = {**locals(), "task": None}
+    with failing(USAGE, ValueError):
+        check_writable("--output", output)
     with plain_warnings({}):
         network = _load(model, backend)
         _check(network, proba, only, min_prob)
