@@ -138,8 +138,9 @@ class LearningRateScheduler(Callback):
         self._schedule = schedule
 
     def on_compiled(self, state: State) -> None:
-        """Set the first epoch's rate."""
-        self._set(state)
+        """Set the first epoch's rate; a fit that is resumed has one."""
+        if state.epoch == 0:
+            self._set(state)
 
     def on_epoch_end(self, state: State) -> None:
         """Set the next epoch's rate."""

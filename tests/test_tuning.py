@@ -284,7 +284,7 @@ def test_a_result_shows_the_best(found):
 def test_a_result_can_be_drawn(found, tmp_path):
     pytest.importorskip("matplotlib")
     figure = found.plot(tmp_path / "trials.png")
-    assert {axes.get_ylabel() for axes in figure.axes} == {"val accuracy"}
+    assert {axes.get_ylabel() for axes in figure.axes} == {"validation accuracy"}
     assert (tmp_path / "trials.png").stat().st_size > 10_000
 
 

@@ -111,7 +111,7 @@ def prepare(
         make_targets(f"y{name}", targets, len(rows), n_outputs, output, dtype)
     center, scale, pca = checks.check_flag("center", center), check_scale(scale), as_pca(pca)
     if pca is None:
-        found = fitted(X, center, scale, None, X.shape[1], dtype).astype(dtype)
+        found = fitted([X], center, scale, None, X.shape[1], dtype).astype(dtype)
         return Task(Shared(samples, found), output, n_outputs, found)
     return _with_components(samples, pca, scale, output, n_outputs, dtype)
 
@@ -133,7 +133,7 @@ def _with_components(
     """Trials see principal components, computed once, as plain rows."""
     if not hasattr(pca, "preprocessing_"):
         pca = PCA(pca.n_components, pca.whiten).fit(samples.X, scale)
-    found = fitted(samples.X, True, "auto", pca, pca.n_components_, dtype).astype(dtype)
+    found = fitted([samples.X], True, "auto", pca, pca.n_components_, dtype).astype(dtype)
     network = Network([pca.n_components_, n_outputs], output=output, dtype=dtype, seed=0)
     network.preprocessing = found
     rows = Samples(network._inputs(samples.X), samples.y, network._inputs(samples.X_val), samples.y_val)
