@@ -113,7 +113,9 @@ def test_a_search_may_be_ended_by_the_clock_or_by_ctrl_c(monkeypatch):
             self[name] = value
 
     network = fastnet.Network([4, 3])
-    result = Result(best_network=network, best_params={}, best_trial=0, best_score=0.5, trials=[{"trial": 0}])
+    result = Result(
+        best_network=network, best_params={"hidden": (5,)}, best_trial=0, best_score=0.5, trials=[{"trial": 0}]
+    )
     result |= {"monitor": "val_accuracy", "seed": 0, "test_score": 0.5, "interrupted": False, "seconds": 9.0}
     result |= {"diverged": [], "history": [1]}
     monkeypatch.setattr(tuning, "tune", search)

@@ -179,6 +179,36 @@ def trainer(
     return Trainer(network, **taken, pca=pca, seed=seed, n_threads=threads)
 
 
+def command(data: str, settings: Settings, base: Settings, options: dict[str, Any]) -> str:
+    """Return DATA and the flags that repeat a run.
+
+    Parameters
+    ----------
+    data : str
+    settings : Settings
+        Those of the run.
+    base : Settings
+        What suits DATA, and is taken where no flag is given.
+    options : dict
+        Flags beside settings; None is left out.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    words = [word for name, value in given.items() for word in flag_words(name, value)]
+    return f"{quoted([data])} {settings}{_unlike(base, settings)} {quoted(words)}".rstrip()
+
+
+def _unlike(base: Settings, settings: Settings) -> str:
+    """Return flags for what is as usual, and so not shown by ``str``, but not as usual for these data."""
+    shown = str(settings)
+    flags = []
+    for name in names():
+        value, switch = getattr(settings, name), isinstance(getattr(settings, name), bool)
+        flag = f"--{name.replace('_', '-')}"
+        if value != getattr(base, name) and value is not None and f"{flag} " not in f"{shown} ":
+            flags += flag_words(name, value) if not switch or f"--no-{flag[2:]}" not in shown else []
+    return f" {quoted(flags)}" if flags else ""
+
+
 def flag_words(name: str, value: Any) -> list[str]:
     """Return a flag and its value, as often as it has values."""
     values = value if isinstance(value, list | tuple) else [value]

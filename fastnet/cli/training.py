@@ -60,16 +60,6 @@ class Request:
         options = {name: value for name, value in self.source.items() if name != "seed"}
         return options | {"class_weight": self.class_weight, "seed": self.seed, "threads": self.threads}
 
-    def line(self, settings: Settings) -> str:
-        """Return DATA and flags that repeat the run."""
-        words = [
-            word
-            for name, value in self.options().items()
-            if value is not None
-            for word in setting.flag_words(name, value)
-        ]
-        return f"{setting.quoted([self.data])} {settings} {setting.quoted(words)}"
-
 
 def asked() -> tuple[str, ...]:
     """Return the names of the flags that a request takes as they are."""
@@ -85,10 +75,12 @@ class Training:
             base, given = _check(flags, request)
         self.dataset = sources.split(request.data, request.source)
         with failing(USAGE, TypeError, ValueError, flags=FLAGS):
-            self.settings = setting.merged(base or setting.suited(request.data, self.dataset), given)
+            suited = setting.suited(request.data, self.dataset)
+            self.settings = setting.merged(base or suited, given)
             self.trainer = _trainer(self.settings, request, self.dataset)
             self.class_weight = _class_weight(request.class_weight, self.dataset)
         self.network = self.trainer.network
+        self.line = setting.command(request.data, self.settings, suited, request.options())
         self.watch = self._watch()
         self._tell_settings()
 
@@ -130,7 +122,7 @@ class Training:
     def _tell_settings(self) -> None:
         """Print the line that repeats the run, and write the file that does."""
         if not self.request.quiet:
-            say(self.request.line(self.settings), self.stream)
+            say(self.line, self.stream)
             if isinstance(self.settings.pca, float):
                 print(f"{self.network.layer_sizes[0]} principal components", file=self.stream, flush=True)
         if self.request.save_config is not None:

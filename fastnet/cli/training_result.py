@@ -87,7 +87,7 @@ def _command(training: "Training") -> str:
     files = {"checkpoint_dir": request.checkpoint_dir, "checkpoint_every": request.checkpoint_every}
     files |= {"output": request.output, "history": request.history}
     words = [word for name, value in files.items() if value is not None for word in setting.flag_words(name, value)]
-    return f"fastnet train {request.line(training.settings)} {setting.quoted([*words, '--resume'])}"
+    return f"fastnet train {training.line} {setting.quoted([*words, '--resume'])}"
 
 
 def _short(epochs: float) -> str:

@@ -24,8 +24,8 @@ from .messages import (
 )
 from .output import print_json
 from .parsing import number_or_name
-from .settings import quoted
-from .sources import Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split
+from .settings import Settings, command, suited
+from .sources import OPTIONS, Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -198,7 +198,7 @@ def _finish(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -
     if flags["as_json"]:
         print_json(_summary(dataset, result, flags))
     else:
-        print("\n".join(_lines(result, flags)), flush=True)
+        print("\n".join(_lines(dataset, result, flags)), flush=True)
     raise typer.Exit(code_of_last() if stopped else 0)
 
 
@@ -223,13 +223,20 @@ def _summary(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) 
     }
 
 
-def _lines(result: "TuningResult", flags: dict[str, Any]) -> list[str]:
+def _command(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> str:
+    """Return DATA and flags that train the best network."""
+    params = {name: value for name, value in result.best_params.items() if value is not None}
+    found = Settings(
+        **params, epochs=len(result.history), scale=number_or_name(flags["scale"] or _suited_scale(dataset))
+    )
+    options = {name: flags[name] for name in (*OPTIONS, "validation", "test")} | {"seed": result.seed}
+    return command(flags["data"], found, suited(flags["data"], dataset), options)
+
+
+def _lines(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     from ..progress import show_seconds
     from ..tuning.table import text_table
 
-    params = " ".join(
-        f"--{name.replace('_', '-')} {_shown(value)}" for name, value in result.best_params.items() if value is not None
-    )
     n_trials = len({record["trial"] for record in result.trials})
     regression = result.best_network.output == "identity"
     test = "" if result.test_score is None else f"test {'R²' if regression else 'accuracy'} {_score(result)}, "
@@ -239,15 +246,9 @@ def _lines(result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     return [
         *shown,
         f"best of {n_trials}: trial {result.best_trial}, {len(result.history)} epochs",
-        f"fastnet train {quoted([flags['data']])} {params} --epochs {len(result.history)} --seed {result.seed}",
+        f"fastnet train {_command(dataset, result, flags)}",
         f"{stopped}{test}{result.monitor} {result.best_score:.4f} in {show_seconds(result.seconds)}{diverged}",
     ]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _score(result: "TuningResult") -> str:
