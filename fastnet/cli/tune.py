@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,7 +23,7 @@ from .messages import (
     newline_after_interrupt,
     plain_warnings,
 )
-from .output import print_json
+from .output import columns, print_json
 from .parsing import number_or_name
 from .settings import Settings, command, suited
 from .sources import OPTIONS, Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split
@@ -242,7 +243,10 @@ def _lines(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) ->
     test = "" if result.test_score is None else f"test {'R²' if regression else 'accuracy'} {_score(result)}, "
     diverged = f", {len(result.diverged)} diverged" if result.diverged else ""
     stopped = "interrupted: " if result.interrupted else ""
-    shown = [] if flags["quiet"] else [text_table(result.trials, result.monitor, _SHOWN), ""]
+    width = columns() if sys.stdout.isatty() else 1000
+    rows = text_table(result.trials, result.monitor, _SHOWN).split("\n")
+    table = [row if len(row) <= width else f"{row[: width - 1]}…" for row in rows]
+    shown = [] if flags["quiet"] else [*table, ""]
     return [
         *shown,
         f"best of {n_trials}: trial {result.best_trial}, {len(result.history)} epochs",
