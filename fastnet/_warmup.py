@@ -41,8 +41,8 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Notes
     -----
-    Dropout, clipping, squared errors of probabilities, and activations other than tanh, sigmoid, relu and identity are
-    compiled by the first fit that has them.
+    Dropout, clipping, squared errors of probabilities, sampled softmax, and activations other than tanh, sigmoid, relu
+    and identity are compiled by the first fit that has them.
 
     Examples
     --------

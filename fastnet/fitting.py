@@ -250,14 +250,14 @@ class Fit:
         trainer, run = self._trainer, self._run
         order = shuffled(trainer._rng, run.n_samples)
         optimizer = trainer._epoch_optimizer(run, self._rate, results.done)
-        key = int(trainer._rng.integers(1 << 62)) if run.drops else 0  # says what dropout drops
+        key = int(trainer._rng.integers(1 << 62)) if run.needs_key else 0  # says what is drawn
         self._whole = self._between_epochs = False
         return run.minibatches(order, optimizer, epoch, key, results)
 
     @property
     def _knows_place(self) -> bool:
-        """Whether a checkpoint can say where training stands: within an epoch of a stream it can't."""
-        return self._between_epochs or not self._task.is_stream
+        """Whether a checkpoint can say where training stands: not always within an epoch, and never in a stream's."""
+        return self._between_epochs or (self._run.keeps_place and not self._task.is_stream)
 
     def _notify(self, event: str) -> None:
         for callback in self._trainer.callbacks:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
+from . import sampled_output
 from ._jit import OVERLOAD
 from .kernels import activations, dense, more_activations
 from .kernels.dropout import drop_outputs
@@ -79,7 +80,7 @@ def later_layers(net, work, first, start, stop):
     raise NotImplementedError
 
 
-def backward(net, work, start, stop):
+def backward(net, targets, order, first, work, number, start, stop):
     """Gradients of all hidden layers' inputs, from the last layer down, for some rows of the minibatch."""
     raise NotImplementedError
 
@@ -95,7 +96,7 @@ def _later_plain(net, work, first, start, stop):
         layer_forward(net, layer, x, x_step, out, stop - start, 0, layer_columns(net, layer))
 
 
-def _backward_plain(net, work, start, stop):
+def _backward_plain(net, targets, order, first, work, number, start, stop):
     for layer in range(len(net.layers) - 1, 0, -1):
         n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
         dout_step, step, code = net.layers[layer, STEP], net.layers[layer - 1, STEP], net.layers[layer - 1, ACTIVATION]
@@ -104,6 +105,8 @@ def _backward_plain(net, work, start, stop):
         y = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * step)
         wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
         dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
+        if layer == len(net.layers) - 1:
+            sampled_output.add_targets(targets, net, order, first, work, number, start, stop)
         if columns == step:
             activations.activation_backward(code, y, dx, dx, (stop - start) * step)
         else:
@@ -171,7 +174,7 @@ def _choose_drop(dropout, layer, sample, row, slope, columns):
     return _drop_some if class_of(dropout) is Dropout else _drop_nothing
 
 
-def _backward_any(net, work, start, stop):
+def _backward_any(net, targets, order, first, work, number, start, stop):
     for layer in range(len(net.layers) - 1, 0, -1):
         n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
         dout_step, step = net.layers[layer, STEP], net.layers[layer - 1, STEP]
@@ -180,6 +183,8 @@ def _backward_any(net, work, start, stop):
         slopes = pointer(work.buffer, work.places[layer - 1, SLOPES] + start * step)
         wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
         dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
+        if layer == len(net.layers) - 1:
+            sampled_output.add_targets(targets, net, order, first, work, number, start, stop)
         for m in range(stop - start):
             more_activations.multiply(shift(dx, m * step), shift(slopes, m * step), columns)
 
@@ -193,5 +198,5 @@ def _choose_later(net, work, first, start, stop):
 
 
 @overload(backward, jit_options=OVERLOAD)
-def _choose_backward(net, work, start, stop):
+def _choose_backward(net, targets, order, first, work, number, start, stop):
     return _backward_plain if class_of(net) is Net else _backward_any

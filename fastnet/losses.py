@@ -21,7 +21,11 @@ AnyTargets = Targets | ProbabilityTargets
 
 # Codes by output and name; the first of each output is what "auto" takes.
 CODES = {
-    "softmax": {"cross_entropy": SOFTMAX_CROSS_ENTROPY, "squared_error": SOFTMAX_SQUARED_ERROR},
+    "softmax": {
+        "cross_entropy": SOFTMAX_CROSS_ENTROPY,
+        "squared_error": SOFTMAX_SQUARED_ERROR,
+        "sampled_softmax": SOFTMAX_CROSS_ENTROPY,  # wherever nothing is trained
+    },
     "sigmoid": {"binary_cross_entropy": SIGMOID_CROSS_ENTROPY, "squared_error": SIGMOID_SQUARED_ERROR},
     "identity": {"squared_error": SQUARED_ERROR},
 }

@@ -13,7 +13,7 @@ per fit.
 
 import numpy as np
 
-from . import barrier, first_layer, hidden, mixed_rows, penalty, updates
+from . import barrier, first_layer, hidden, mixed_rows, penalty, sampled_output, updates
 from ._jit import core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import dense
@@ -45,16 +45,17 @@ def _loss(net, targets, order, first, count, work, start, stop):
 
 
 @kernel
-def _middle(net, targets, order, first, count, work, thread, n_threads):
+def _middle(net, targets, order, first, count, work, number, thread, n_threads):
     """Take this thread's rows through the later layers, the loss and back."""
     start, stop = share(count, dense.TILE_ROWS, thread, n_threads)
     skipped = start * net.layers[0, STEP]
     planes, out = work.places[0, PLANES] + skipped, work.places[0, OUTPUT] + skipped
     first_layer.join_slices(net, work, planes, stop - start, out)
     hidden.later_layers(net, work, first, start, stop)
+    sampled_output.target_logits(targets, net, order, first, work, number, start, stop)
     _loss(net, targets, order, first, count, work, start, stop)
     prefetch_targets(targets, order, first + count + start, first + count + stop)
-    hidden.backward(net, work, start, stop)
+    hidden.backward(net, targets, order, first, work, number, start, stop)
 
 
 @kernel
@@ -67,9 +68,12 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
     penalty.sum_layers(targets, net, number, thread)
-    _middle(net, targets, order, first, count, work, thread, n_threads)
+    _middle(net, targets, order, first, count, work, number, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    updates.update(net, rows, optimizer, order, first, count, work, thread, n_threads)
+    updates.update(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads)
+    later = first + count
+    more = min(count, len(order) - later)
+    sampled_output.advance(targets, net, optimizer, order, later, more, work, number + 1, thread, n_threads)
 
 
 @core
@@ -94,8 +98,10 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     work, optimizer, losses, hits = views(work), views(optimizer), views(losses), views(hits)
     if begin == end:
         first_layer.settle(rows, net, work, optimizer, 0, 0, updates.n_units(work))
+        sampled_output.settle(targets)
     elif thread == 0:
         updates.transpose_share(net, work, 0, 1)
+        sampled_output.begin(targets, net, work, begin)
     for k in range(begin, end):
         if barrier.leave(work.arrivals, k, thread, n_threads):
             barrier.wait(work.arrivals, thread, n_threads)  # for the others' updates

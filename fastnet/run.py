@@ -9,6 +9,7 @@ from . import barrier, hidden, passes, plan
 from ._parallel import Together
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
+from .layers import Net
 from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
 from .network import Network
@@ -16,13 +17,15 @@ from .optimizers import Optimizer
 from .regularisation import Clipping, compiled_dropout
 from .rows import csr_rows, dense_rows, sparse_rows
 from .sparse_data import RowBlocks, is_sparse
-from .targets import SQUARED_ERROR
+from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
 from .weighting import minibatch_weights
 from .workspace import workspace
 
 # After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
 # with one thread for about so many seconds, then for twice as many, as long as it goes on. Trying costs 20 to 50 ms.
 _SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
+
+_WITHOUT_ACCURACY = (SQUARED_ERROR, SAMPLED_SOFTMAX)
 
 # What is folded into the weights of sparse rows between two settlements: see ``kernels/sparse.py``.
 _FOLDED = ("alpha", "u", "q")
@@ -79,7 +82,7 @@ class Run:
     ):
         self._network, self._batch_size, self._n_threads = network, batch_size, n_threads
         self.together = together
-        self._plain, self._dropout = network._packed(), compiled_dropout(rates)
+        self._plain, self._dropout = self._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
         self.n_packed = self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
@@ -92,14 +95,26 @@ class Run:
         self._block: np.ndarray | None = None
         self.load(X, targets, n_samples)
 
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        """Layer sizes of the network that compiled code works on."""
+        return self._network.layer_sizes
+
+    def _packed(self) -> Net:
+        return self._network._packed()
+
+    def _as_trained(self, targets: Any) -> Any:
+        """Targets as compiled code takes them."""
+        return targets
+
     def load(self, X: Any, targets: AnyTargets, n_samples: int | None = None) -> None:
         """Take other rows to train on; weights stay, and so do the buffers if the rows are dense as before."""
         if X is self._loaded:
             return
         self._loaded = X
-        sizes, batch_size = self._network.layer_sizes, self._batch_size
+        sizes, batch_size = self._sizes, self._batch_size
         self._X: Any = self._network._inputs(X)
-        self._targets = targets
+        self._targets = self._as_trained(targets)
         self.n_samples = X.shape[0] if n_samples is None else n_samples
         self._load_rows(plan.slices(sizes, batch_size))
         self._losses, self._hits = Results.none_of(-(-self.n_samples // batch_size))
@@ -173,14 +188,24 @@ class Run:
             self._penalty = 0.0
 
     @property
-    def drops(self) -> bool:
-        """Whether there is dropout."""
+    def needs_key(self) -> bool:
+        """Whether something is drawn in each minibatch."""
         return self._dropout is not None
+
+    def _set_key(self, key: int) -> None:
+        """Say what is drawn in an epoch."""
+        if self._dropout is not None:
+            self._dropout.key[0] = key
 
     @property
     def n_units(self) -> int:
         """Units that the first layer's work is cut into."""
         return int(self._work.units[-1])
+
+    @property
+    def keeps_place(self) -> bool:
+        """Whether ``state`` and ``restore`` work within an epoch."""
+        return True
 
     @property
     def n_minibatches(self) -> int:
@@ -192,8 +217,8 @@ class Run:
     ) -> Iterator[int]:
         """Train for an epoch; yields the number of minibatches done after each compiled call.
 
-        ``key`` says what dropout drops; it should be another for each epoch. ``results`` are written; those minibatches
-        that are already done there are left out.
+        ``key`` says what dropout drops, and which classes are sampled; it should be another for each epoch. ``results``
+        are written; those minibatches that are already done there are left out.
 
         Raises
         ------
@@ -204,8 +229,7 @@ class Run:
         (self._losses, self._hits), first = results, results.done
         n_batches, self._optimizer = self.n_minibatches, self._as_compiled(optimizer)
         self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
-        if self._dropout is not None:
-            self._dropout.key[0] = key
+        self._set_key(key)
         for begin in range(first, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, begin, end)
@@ -247,6 +271,9 @@ class Run:
     def publish(self) -> None:
         """Copy the weights into the network."""
         self._settle()
+        self._unpack()
+
+    def _unpack(self) -> None:
         unpack(self._plain.packed, self._plain.layers, self._network.parameters)
 
     def publish_if_finite(self) -> bool:
@@ -292,7 +319,7 @@ class Run:
         The loss is the mean over the samples' weights; the accuracy counts each sample once.
         """
         loss, n_samples = self._loss / self._weight, self._trained
-        accuracy = np.nan if self._targets.loss == SQUARED_ERROR else float(self._right / n_samples)
+        accuracy = np.nan if self._targets.loss in _WITHOUT_ACCURACY else float(self._right / n_samples)
         self._loss = self._weight = 0.0
         self._right = self._trained = 0
         return loss, accuracy, n_samples

@@ -1,7 +1,8 @@
 """What the rows of a minibatch should become, compiled: losses of rows, and their gradients. No maths here.
 
-Losses that belong to their output (``Targets``), those measured on probabilities (``ProbabilityTargets``) and those of
-scikit-learn (``PenalisedTargets``, ``PoissonTargets``) are types of their own, so that a fit compiles one kind only.
+Losses that belong to their output (``Targets``), those measured on probabilities (``ProbabilityTargets``), those of
+scikit-learn (``PenalisedTargets``, ``PoissonTargets``) and that of a sample of the classes (``SampledTargets``: see
+``sampled_output.py``) are types of their own, so that a fit compiles one kind only.
 """
 
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from .simd import pointer, prefetch
 from .views import class_of
 
 SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, SQUARED_ERROR, SOFTMAX_SQUARED_ERROR, SIGMOID_SQUARED_ERROR = range(5)
+SAMPLED_SOFTMAX = 5
 
 
 class Targets(NamedTuple):
@@ -61,6 +63,17 @@ class PoissonTargets(NamedTuple):
     cap: float
     squares: Any
     norms: Any
+
+
+class SampledTargets(NamedTuple):
+    """Classes, of which each minibatch looks at some."""
+
+    loss: int
+    labels: Any
+    values: Any
+    weights: Any
+    total: float
+    classes: Any  # kernels.candidates.Classes
 
 
 @core
@@ -125,11 +138,17 @@ def _poisson_loss(targets, row, z, n_out, scale):
     return poisson.poisson_row(z, z, n_out, pointer(targets.values, row * n_out), scale), False
 
 
+def _sampled_loss(targets, row, z, n_out, scale):
+    """The target stands last, behind the candidates; whether it is right among all classes is not known."""
+    return cross_entropy.softmax_cross_entropy_row(z, z, n_out, n_out - 1, scale)[0], False
+
+
 _ROW_LOSSES = {
     Targets: _row_loss,
     ProbabilityTargets: _row_loss_of_probabilities,
     PenalisedTargets: _capped_loss,
     PoissonTargets: _poisson_loss,
+    SampledTargets: _sampled_loss,
 }
 
 

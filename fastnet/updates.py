@@ -7,7 +7,7 @@ gradient is used as soon as it is known, while it lies in the L1 cache. With cli
 
 from numba.extending import overload
 
-from . import barrier, first_layer
+from . import barrier, first_layer, sampled_output
 from ._jit import OVERLOAD, core, kernel
 from .kernels import clipping, dense
 from .kernels.clipping import Clipped
@@ -27,7 +27,7 @@ from .simd import pointer
 from .views import class_of
 
 
-def update(net, rows, optimizer, order, first, count, work, thread, n_threads):
+def update(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
     """Update this thread's share of all weights and biases."""
     raise NotImplementedError
 
@@ -61,15 +61,16 @@ def _update_later_layer(net, optimizer, layer, x, x_step, dout, rows, work, thre
         update_bias(net, optimizer, layer, dout, rows, 0, columns, gradient)
 
 
-def _update_at_once(net, rows, optimizer, order, first, count, work, thread, n_threads):
+def _update_at_once(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
     begin, end = owned_units(work, thread, n_threads)
     dout = pointer(work.buffer, delta_place(net, work, 0))
     first_layer.update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread)
     first_layer.update_biases(net, optimizer, dout, count, work, begin, end, thread)
-    for layer in range(1, len(net.layers)):
+    for layer in range(1, sampled_output.plain_layers(targets, net)):
         x, x_step = pointer(work.buffer, work.places[layer - 1, OUTPUT]), net.layers[layer - 1, STEP]
         dout = pointer(work.buffer, delta_place(net, work, layer))
         _update_later_layer(net, optimizer, layer, x, x_step, dout, count, work, thread, n_threads)
+    sampled_output.update(targets, net, optimizer, order, first, count, work, number, thread, n_threads)
 
 
 # -- clipped -------------------------------------------------------------------------------------------
@@ -102,8 +103,8 @@ def _apply_chunks(net, optimizer, factor, thread, n_threads):
         apply(optimizer.optimizer, net.packed, middle, g, stop - middle, False)
 
 
-def _update_clipped(net, rows, optimizer, order, first, count, work, thread, n_threads):
-    update(net, rows, optimizer.kept, order, first, count, work, thread, n_threads)
+def _update_clipped(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
+    update(net, targets, rows, optimizer.kept, order, first, count, work, number, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
     g, n, sums = pointer(optimizer.kept.gradient, 0), net.packed.size, optimizer.sums
     begin, end = share(len(sums), 1, thread, n_threads)
@@ -115,5 +116,5 @@ def _update_clipped(net, rows, optimizer, order, first, count, work, thread, n_t
 
 
 @overload(update, jit_options=OVERLOAD)
-def _choose_update(net, rows, optimizer, order, first, count, work, thread, n_threads):
+def _choose_update(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
     return _update_clipped if class_of(optimizer) is Clipped else _update_at_once

@@ -54,6 +54,7 @@ ORDER = [
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
+    | {"kernels.candidates"}
     | {"kernels"},
     {"layout"},
     {"plan"},
@@ -63,6 +64,7 @@ ORDER = [
     {"functional.compiled"},
     {"functional.compiled_losses", "functional.compiled_updates"},
     {"functional", "layers", "optimizers", "targets", "online"},
+    {"sampled_output"},
     {"decisions", "first_layer", "hidden", "mixed_rows", "rows", "losses"},
     {"metrics"},
     {"inference"},
@@ -74,7 +76,7 @@ ORDER = [
     {"checkpoints.format"},
     {"checkpoints.folder", "checkpoints.identity", "checkpoints.parts", "checkpoints.interval"},
     {"checkpoints.keeper", "checkpoints"},
-    {"fitting"},
+    {"fitting", "sampled_run"},
     {"stream"},
     {"estimators.parameters", "estimators.initial", "estimators.losses", "estimators.validation"},
     {"estimators.callbacks"},

@@ -155,8 +155,7 @@ class Epochs(Run):
 
         ``key`` says what dropout drops.
         """
-        if self._dropout is not None:
-            self._dropout.key[0] = key
+        self._set_key(key)
         self._optimizer = self._as_compiled(optimizer)
         try:
             self._calls(order)

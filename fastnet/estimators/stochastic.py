@@ -140,7 +140,7 @@ class Course:
         e, optimizer, chosen = self._estimator, working.optimizer, self._problem.chosen
         rows = (order if chosen is None else chosen[order]).astype(np.uint32)
         decays = self._sums.begin(rows)
-        key = e._random_state.randint(np.iinfo(np.int32).max) if run.drops else 0
+        key = e._random_state.randint(np.iinfo(np.int32).max) if run.needs_key else 0
         losses = run.train(rows, working.compiled(decays), key)
         e.n_iter_ += 1
         e.loss_ = self._sums.mean_loss(rows, losses, decays)

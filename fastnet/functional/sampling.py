@@ -67,7 +67,7 @@ class CandidateSampler:
     ):
         self.n_classes = checks.check_integer("n_classes", n_classes, low=2, high=2**31 - 1)
         self.n_candidates = checks.check_integer("n_candidates", n_candidates, low=1, high=self.n_classes)
-        self._p = _probabilities(distribution, self.n_classes)
+        self._p = class_probabilities("distribution", distribution, self.n_classes)
         self._ends = np.cumsum(self._p)
         self._rng = checks.check_seed(seed)
 
@@ -118,22 +118,21 @@ class CandidateSampler:
         return np.sort(order).astype(np.int32), lambda p: -end * p
 
 
-def _probabilities(distribution: Any, n_classes: int) -> NDArray[np.float64]:
+def class_probabilities(name: str, distribution: Any, n_classes: int) -> NDArray[np.float64]:
+    """Return how likely each class is, (n_classes,), from the name of a distribution or weights."""
     if isinstance(distribution, str):
-        name = checks.check_choice("distribution", distribution, ("log_uniform", "uniform"))
+        checks.check_choice(name, distribution, ("log_uniform", "uniform"))
         ranks = np.arange(n_classes, dtype=np.float64)
-        return (
-            np.log1p(1 / (ranks + 1)) / np.log(n_classes + 1)
-            if name == "log_uniform"
-            else np.full_like(ranks, 1 / n_classes)
-        )
-    weights = arguments.as_floats("distribution", distribution).astype(np.float64)
+        if distribution == "uniform":
+            return np.full_like(ranks, 1 / n_classes)
+        return np.log1p(1 / (ranks + 1)) / np.log(n_classes + 1)
+    weights = arguments.as_floats(name, distribution).astype(np.float64)
     if weights.shape != (n_classes,):
-        raise ValueError(f"distribution must have shape ({n_classes},), one weight a class, got shape {weights.shape}")
-    checks.check_finite("distribution", weights)
+        raise ValueError(f"{name} must have shape ({n_classes},), one weight a class, got shape {weights.shape}")
+    checks.check_finite(name, weights)
     if not (weights > 0).all():
         first = int(np.argmin(weights > 0))
-        raise ValueError(f"distribution must hold weights above 0, got {weights[first]:g} at index {first}")
+        raise ValueError(f"{name} must hold weights above 0, got {weights[first]:g} at index {first}")
     return weights / weights.sum()
 
 
