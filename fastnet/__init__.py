@@ -52,6 +52,7 @@ _HOMES = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "TuningResult": "tuning",
+    "doctor": "_doctor",
     "info": "_info",
     "load": "models",
     "tune": "tuning",
@@ -82,6 +83,7 @@ __all__ = [
     "callbacks",
     "checkpoints",
     "datasets",
+    "doctor",
     "estimators",
     "exceptions",
     "functional",
@@ -124,6 +126,7 @@ if TYPE_CHECKING:
         trainer,
         tuning,
     )
+    from ._doctor import doctor
     from ._info import info
     from ._warmup import warmup
     from .callbacks import Callback, EarlyStopping, LearningRateScheduler

@@ -1,7 +1,7 @@
 """What a fit looks like from outside: a bar with the time left on a terminal, one line per epoch everywhere.
 
-The lines are results and go to stdout; the bar, and what is said about compiling, go to stderr. Without a terminal
-there is no bar and not one control character, only lines.
+The lines are results and go to stdout, or where they are wanted; the bar, and what is said about compiling, go to
+stderr. Without a terminal there is no bar and not one control character, only lines.
 """
 
 import math
@@ -10,7 +10,8 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TextIO
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -25,32 +26,70 @@ _COMPILING_AFTER = 2.0
 _REDRAW_AFTER, _REDRAW_WITHIN_EPOCH_AFTER = 0.1, 0.3
 
 
-class Display(Callback):
-    """Show a fit while it runs.
-
-    Parameters
-    ----------
-    varying_rate : bool
-        Whether the learning rate may change: it then has a column, filled when it does.
-    curves : bool, default=False
-        Whether loss and accuracy are drawn below the bar while training, and once more at the end. Only on a terminal
-        that is wide enough and knows Braille characters.
+class Stopwatch(Callback):
+    """Know where a fit stands, and the time it took, and show nothing.
 
     Attributes
     ----------
     state : State or None
         Where training stands, once it has begun (compiling is no part of it).
     seconds : float
-        Time spent on training so far, without validation, and without this display's own lines.
+        Time spent on training so far, without validation, and without what is shown of it.
     """
 
-    def __init__(self, varying_rate: bool = False, curves: bool = False) -> None:
+    def __init__(self) -> None:
         self.state: State | None = None
         self.seconds = 0.0
-        self._varying_rate, self._rate = varying_rate, 0.0
+        self._since = 0.0
+
+    def on_compiled(self, state: State) -> None:
+        """Start."""
+        self.state = state
+        self._since = time.perf_counter()
+
+    def on_epoch_end(self, state: State) -> None:
+        """Count the epoch."""
+        self.seconds += state.metrics["seconds"]
+        self._since = time.perf_counter()
+
+    def on_fit_end(self, state: State) -> None:
+        """Count the part of an epoch that was done."""
+        if self.state is not None and state.epoch < state.epochs:
+            self.seconds += time.perf_counter() - self._since
+
+
+class Display(Stopwatch):
+    """Show a fit while it runs.
+
+    Parameters
+    ----------
+    varying_rate : bool
+        Whether the learning rate may change: it then has a column, filled when it does.
+    lines : file, optional
+        Where the lines go; stdout if it is not said.
+    regression : bool, default=False
+        Whether the network predicts numbers, which have no accuracy: there is R² of the validation data instead.
+    validation : bool, default=True
+        Whether there are validation data.
+    curves : bool, default=False
+        Whether loss and accuracy are drawn below the bar while training, and once more at the end. Only on a terminal
+        that is wide enough and knows Braille characters.
+    """
+
+    def __init__(
+        self,
+        varying_rate: bool = False,
+        lines: TextIO | None = None,
+        regression: bool = False,
+        validation: bool = True,
+        curves: bool = False,
+    ) -> None:
+        super().__init__()
+        self._columns = _columns(regression, validation, varying_rate)
         self._console = Console(stderr=True, highlight=False)
-        self._live = _bar_wanted() and self._console.is_terminal and not self._console.is_dumb_terminal
-        self._above_bar = self._live and sys.stdout.isatty()
+        self._lines = sys.stdout if lines is None else lines
+        self._live = _bar_wanted(self._lines) and self._console.is_terminal and not self._console.is_dumb_terminal
+        self._above_bar = self._live and self._lines.isatty()
         self._pending: list[str] = []
         self._status = self._console.status("loading kernels")
         self._timer = threading.Timer(_COMPILING_AFTER, self._say_compiling)
@@ -66,7 +105,7 @@ class Display(Callback):
         self._bar = _Bar(*columns, console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._curves = curves and self._live and self._console.encoding.lower().startswith("utf")
         self._course: dict[str, list[float]] = {"loss": [], "accuracy": [], "val_accuracy": []}
-        self._drawn = self._since = 0.0
+        self._drawn = 0.0
 
     def on_fit_begin(self, state: State) -> None:
         """Wait for the kernels, and say so if it takes long."""
@@ -88,13 +127,12 @@ class Display(Callback):
             self._note(f"kernels loaded from the cache in {show_seconds(seconds)}")
         else:
             self._note(f"kernels compiled, once, in {show_seconds(seconds)}")
-        self.state = state
         if self._live:
             self._bar.add_task(f"epoch 1/{state.epochs}", total=state.epochs * state.minibatches)
             self._bar.start()
-        header = f"{'epoch':>{_width(state)}}      loss   accuracy  validation    samples/s"
-        self._line(header + ("  learning rate" if self._varying_rate else ""))
-        self._since = time.perf_counter()
+        heads = [f"{column.name:>{column.width}}" for column in self._columns]
+        self._line("".join([f"{'epoch':>{_width(state)}}", *heads]))
+        super().on_compiled(state)
 
     def on_minibatches_end(self, state: State) -> None:
         """Move the bar on, now and then."""
@@ -102,25 +140,17 @@ class Display(Callback):
 
     def on_epoch_end(self, state: State) -> None:
         """Print the epoch's line."""
-        m = state.metrics
-        self.seconds += m["seconds"]
         for name, values in self._course.items():
-            values.append(m[name])
-        line = (
-            f"{f'{state.epoch}/{state.epochs}':>{_width(state)}} {show_number(m['loss'], 9)}"
-            f"{100 * m['accuracy']:>9.2f} %{100 * m['val_accuracy']:>10.2f} %{m['samples_per_second']:>13,.0f}"
-        )
-        if self._varying_rate and m["learning_rate"] != self._rate:
-            self._rate = m["learning_rate"]
-            line += f"  {self._rate:>13.4g}"
+            values.append(state.metrics[name])
+        cells = [f"{column.show(state.metrics):>{column.width}}" for column in self._columns]
+        line = "".join([f"{f'{state.epoch}/{state.epochs}':>{_width(state)}}", *cells]).rstrip()
         self._line(line)
         self._draw(state, _REDRAW_AFTER)
-        self._since = time.perf_counter()
+        super().on_epoch_end(state)
 
     def on_fit_end(self, state: State) -> None:
         """Take the bar away."""
-        if self.state is not None and state.epoch < state.epochs:
-            self.seconds += time.perf_counter() - self._since
+        super().on_fit_end(state)
         self._stop_waiting()
         if self._live:
             self._bar.stop()
@@ -137,7 +167,7 @@ class Display(Callback):
         if self._above_bar:
             self._pending.append(text)
         else:
-            print(text, flush=True)
+            print(text, file=self._lines, flush=True)
 
     def _draw(self, state: State, after: float) -> None:
         """Draw bar and lines if the last time was ``after`` seconds ago."""
@@ -193,10 +223,10 @@ class _Bar(Progress):
             yield Text("\n".join(self.below), no_wrap=True)
 
 
-def _bar_wanted() -> bool:
-    """Whether stderr is a terminal, and stdout no pipe to a program that writes between the bar's lines (tee, less)."""
+def _bar_wanted(lines: TextIO) -> bool:
+    """Whether stderr is a terminal, and the lines go to no program that writes between the bar's (tee, less)."""
     try:
-        piped = stat.S_ISFIFO(os.fstat(sys.stdout.fileno()).st_mode)
+        piped = stat.S_ISFIFO(os.fstat(lines.fileno()).st_mode)
     except (OSError, ValueError, AttributeError):  # not a file, as in tests and notebooks
         piped = False
     return sys.stderr.isatty() and not piped
@@ -205,6 +235,44 @@ def _bar_wanted() -> bool:
 def show_seconds(seconds: float) -> str:
     """Return a time in seconds with about three digits."""
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+
+
+class _Column(NamedTuple):
+    """A column of the table of epochs."""
+
+    name: str
+    width: int
+    show: Callable[[dict[str, float]], str]
+
+
+def _columns(regression: bool, validation: bool, varying_rate: bool) -> list[_Column]:
+    """Return what is shown of an epoch, after its number."""
+    columns = [_Column("loss", 10, lambda m: show_number(m["loss"], 9))]
+    if not regression:
+        columns.append(_Column("accuracy", 11, lambda m: f"{100 * m['accuracy']:.2f} %"))
+    if validation and regression:
+        columns.append(_Column("validation", 12, lambda m: show_number(m["val_loss"], 9)))
+        columns.append(_Column("R²", 9, lambda m: f"{m['val_accuracy']:.4f}"))
+    elif validation:
+        columns.append(_Column("validation", 12, lambda m: f"{100 * m['val_accuracy']:.2f} %"))
+    columns.append(_Column("samples/s", 13, lambda m: f"{m['samples_per_second']:,.0f}"))
+    if varying_rate:
+        columns.append(_Column("learning rate", 15, _WhenChanged("learning_rate")))
+    return columns
+
+
+class _WhenChanged:
+    """Shows a metric when it is not what it was."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._before = name, math.nan
+
+    def __call__(self, metrics: dict[str, float]) -> str:
+        value = metrics[self._name]
+        if value == self._before:
+            return ""
+        self._before = value
+        return f"{value:.4g}"
 
 
 def show_number(value: float, width: int) -> str:

@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fastnet import __version__, cli, datasets
-from fastnet.cli import messages, parsing, train
+from fastnet.cli import messages, parsing
+from fastnet.cli import settings as train
 from fastnet.exceptions import DownloadError, FormatError
 from fastnet.kernels.more_activations import CODES
 from fastnet.optimizers import NAMES as OPTIMIZERS
@@ -35,6 +36,11 @@ def refusal(result: Result, code: int) -> str:
     assert message.startswith("error: ")
     assert "Traceback" not in result.output
     return message.removeprefix("error: ")
+
+
+def train_settings(data: str, preset: str | None, flags: dict[str, object]) -> train.Settings:
+    base = train.PRESETS[preset] if preset else train.DEFAULTS[data]
+    return train.merged(base, train.given(flags))
 
 
 def run(*args: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -127,7 +133,7 @@ def test_the_settings_that_are_printed_give_the_same_settings(name):
 
 def test_article_preset_and_flags_that_override_it():
     expected = train.Settings((10,), 100, 32, 0.1, 0.0, False, 0.001, "halve", "tanh", "sgd")
-    assert train._settings("mnist", "article", {"epochs": None}) == expected
+    assert train_settings("mnist", "article", {"epochs": None}) == expected
     first = invoke("train", "moons", "--preset", "article", "--epochs", "2").stdout.splitlines()[0]
     assert first == f"moons {replace(expected, epochs=2)} --seed 0"
 
@@ -155,16 +161,9 @@ def test_another_optimizer_has_its_own_rate_and_no_momentum(optimizer):
     lines = invoke("train", "digits", "--optimizer", optimizer).stdout.splitlines()
     assert lines[0] == f"digits {expected} --seed 0"
     assert float(LAST.fullmatch(lines[-1])[1]) >= 95
-    assert train._settings("digits", None, {"optimizer": "sgd"}) == base
+    assert train_settings("digits", None, {"optimizer": "sgd"}) == base
     given = {"optimizer": optimizer, "learning_rate": 0.01}
-    assert train._settings("digits", None, given) == replace(expected, learning_rate=0.01)
-
-
-def test_shapes_are_those_of_the_data():
-    for name, load in (("digits", datasets.load_digits), ("moons", datasets.load_moons)):
-        data = load()
-        assert train.SHAPES[name] == (data.n_features, data.n_classes)
-    assert set(train.SHAPES) == set(train.DEFAULTS)
+    assert train_settings("digits", None, given) == replace(expected, learning_rate=0.01)
 
 
 def test_off_a_terminal_there_are_lines_only():
@@ -182,7 +181,6 @@ def test_off_a_terminal_there_are_lines_only():
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["mnits"], ["DATA", "'digits', 'moons', 'mnist'", "'mnits'", "Did you mean 'mnist'?"]),
         (["digits", "--preset", "artikel"], ["--preset must be one of 'article'", "'artikel'"]),
         (["digits", "--learning-rate", "-1"], ["--learning-rate must be", "(0, inf)", "-1.0"]),
         (["digits", "--learning-rate", "nan"], ["--learning-rate must be", "nan"]),
@@ -258,10 +256,10 @@ def test_a_failed_download_is_a_data_error_that_lists_the_folders(tmp_path, monk
 
 @pytest.mark.parametrize("error", [FormatError("byte 3"), DownloadError("no mirror"), PermissionError(13, "denied")])
 def test_damaged_data_are_a_data_error(monkeypatch, error):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert refusal(invoke("train", "digits"), messages.DATA) == str(error)
 
 
@@ -273,10 +271,10 @@ def test_divergence_has_its_own_exit_code():
 
 
 def test_too_little_memory_is_one_line(monkeypatch):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 4.00 TiB")
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert "Unable to allocate 4.00 TiB" in refusal(invoke("train", "digits"), 1)
 
 
@@ -356,10 +354,10 @@ def test_ctrl_c_tells_what_was_reached():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_before_training(monkeypatch):
-    def load() -> None:
+    def load(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets, "load_digits", load)
+    monkeypatch.setattr(datasets, "load_data", load)
     assert "before training" in refusal(invoke("train", "digits"), messages.INTERRUPTED)
 
 

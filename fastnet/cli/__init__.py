@@ -3,6 +3,7 @@
 One file a verb. Nothing heavy is imported before a command needs it, so that help comes at once.
 """
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -10,19 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from .. import __version__
-from . import bench, info, reproduce, train, warmup
-from .messages import INTERRUPTED, USAGE
+from . import bench, data, doctor, evaluate, export, info, plot, predict, reproduce, train, tune, warmup
+from .interrupt import exit_code, take_sigterm
+from .messages import FAILED, USAGE, describe, fail, newline_after_interrupt
 
 
-class _Commands(TyperGroup):
-    """Commands whose usage errors are one line, like all their errors."""
+class Commands(TyperGroup):
+    """Commands whose errors are one line and an exit code."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run a command line and exit."""
         try:
             code = super().main(*args, **{**options, "standalone_mode": False})
-        except typer.Abort:
-            code = INTERRUPTED
         except Exception as error:
             if not hasattr(error, "format_message"):  # that is what typer's usage errors have, and click's
                 raise
@@ -34,9 +34,27 @@ class _Commands(TyperGroup):
                 code = USAGE
         sys.exit(code)
 
+    def invoke(self, context: Any) -> Any:
+        """Run a command; what it did not catch itself becomes one line here."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as interrupt:
+            newline_after_interrupt()
+            fail("interrupted", exit_code(interrupt))
+        except MemoryError as error:
+            fail(f"not enough memory: {error}", FAILED)
+        except ImportError as error:  # of an optional library; the message names the extra
+            if (error.name or "").partition(".")[0] == "fastnet":
+                raise
+            fail(describe(error), FAILED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # typer ends quietly then
+                raise
+            fail(describe(error), FAILED)
+
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +65,10 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command ``fastnet``."""
+    take_sigterm()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     app(prog_name="fastnet")
 
 
@@ -65,8 +87,19 @@ def _fastnet(
     """Train small neural networks on a CPU, fast."""
 
 
-app.command(no_args_is_help=True, epilog=train.EPILOG)(train.train)
-app.command()(bench.bench)
-app.command(no_args_is_help=True)(reproduce.reproduce)
-app.command()(info.info)
-app.command()(warmup.warmup)
+# Each verb with its line in the list of all, and whether it needs arguments.
+for _verb, _epilog, _short, _needs in (
+    (train.train, train.EPILOG, "Train a network on data, test it, save it.", True),
+    (evaluate.evaluate, evaluate.EPILOG, "Measure a saved model on data.", True),
+    (predict.predict, predict.EPILOG, "What a saved model says of data, as CSV.", True),
+    (tune.tune, tune.EPILOG, "Search for the settings that suit data.", True),
+    (plot.plot, plot.EPILOG, "Draw a history, a model or a search.", True),
+    (export.export, export.EPILOG, "A saved model as ONNX, NPZ, torch or JSON.", True),
+    (bench.bench, bench.EPILOG, "Time fastnet beside its peers.", False),
+    (reproduce.reproduce, reproduce.EPILOG, "Run experiments of the source articles.", True),
+    (info.info, info.EPILOG, "Versions, machine, ways taken for a network.", False),
+    (doctor.doctor, doctor.EPILOG, "Check the set-up, with a self-test.", False),
+    (warmup.warmup, warmup.EPILOG, "Compile now what training needs.", False),
+):
+    app.command(epilog=_epilog, short_help=_short, no_args_is_help=_needs)(_verb)
+app.add_typer(data.data, name="data", cls=Commands)

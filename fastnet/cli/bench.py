@@ -4,7 +4,6 @@ It imports nothing heavy before it runs.
 """
 
 import datetime
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .messages import DATA, INTERRUPTED, USAGE, fail
+from .interrupt import exit_code
+from .messages import DATA, USAGE, check_writable, fail
 from .parsing import integers
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 RIVALS = ("jax", "torch", "sklearn", "numpy", "article")
 _NO_TERMINAL_COLUMNS = 100
+
+EPILOG = """\b
+Example:
+  fastnet bench --net 784-100-10 --batch 32,128 --compare jax"""
 
 
 def bench(
@@ -44,7 +48,7 @@ def bench(
     try:
         rows, rivals = _rows(net, batch), _rivals(compare)
         _check_rounds(rounds)
-        _check_writable(json_file)
+        check_writable("--json", json_file)
     except (TypeError, ValueError) as error:
         fail(str(error), USAGE)
     measured = 0
@@ -53,8 +57,8 @@ def bench(
         for result in _results(rows, rivals, compare is not None, report["data"] == "MNIST", rounds, data_dir):
             report["rows"].append(result)
             measured += 1
-    except KeyboardInterrupt:
-        fail(f"interrupted: {measured} of {len(rows)} rows were measured", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        fail(f"interrupted: {measured} of {len(rows)} rows were measured", exit_code(interrupt))
     _finish(report, json_file)
 
 
@@ -89,15 +93,6 @@ def _check_rounds(rounds: int) -> None:
     from ..checks import check_integer
 
     check_integer("--rounds", rounds, low=1)
-
-
-def _check_writable(file: Path | None) -> None:
-    """Refuse, before minutes of measuring, a file that can't be written."""
-    if file is None:
-        return
-    folder = file.absolute().parent
-    if file.is_dir() or not folder.is_dir() or not os.access(file if file.exists() else folder, os.W_OK):
-        raise ValueError(f"--json must name a file that can be written, in a folder that exists, got {str(file)!r}")
 
 
 # -- the work ------------------------------------------------------------------------------------------

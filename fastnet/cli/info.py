@@ -1,17 +1,19 @@
 """The command ``fastnet info``. It imports nothing heavy before it runs."""
 
-import json
-import textwrap
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from .messages import USAGE, fail, flags_of, name_flag
+from .messages import USAGE, failing, flags_of
+from .output import columns, entry, print_json
 from .parsing import integers
 
-_COLUMNS, _LABEL = 80, 22
 _FLAGS = flags_of(("density", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
+
+EPILOG = """\b
+Example:
+  fastnet info --net 784-300-10"""
 
 
 def info(
@@ -29,15 +31,17 @@ def info(
     """
     from .._info import info
 
-    try:
+    with failing(USAGE, TypeError, ValueError, flags=_FLAGS):
         sizes = None if net is None else integers("--net", net, "-", "784-300-10")
         found = info(sizes, batch_size=batch, density=density, dtype=dtype, optimizer=optimizer, momentum=momentum)
-    except (TypeError, ValueError) as error:
-        fail(name_flag(str(error), _FLAGS), USAGE)
-    print(json.dumps(found, indent=1) if as_json else "\n".join(_table(found)), flush=True)
+    if as_json:
+        print_json(found)
+    else:
+        print("\n".join(table(found)), flush=True)
 
 
-def _table(found: dict[str, Any]) -> Iterator[str]:
+def table(found: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines that show what ``fastnet.info`` has found."""
     machine, kernels = found["machine"], found["kernels"]
     for library, version in found["versions"].items():
         yield from _row(library, version)
@@ -64,6 +68,4 @@ def _network_table(network: dict[str, Any]) -> Iterator[str]:
 
 
 def _row(label: str, value: object) -> list[str]:
-    """Lines of one entry; a long path is not broken."""
-    wrapped = textwrap.wrap(str(value), _COLUMNS - _LABEL, break_long_words=False, break_on_hyphens=False) or [""]
-    return [f"{label if i == 0 else '':<{_LABEL}}{line}".rstrip() for i, line in enumerate(wrapped)]
+    return entry(label, value, columns())

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail
+from .interrupt import exit_code
+from .messages import DATA, DIVERGED, USAGE, fail
 
 if TYPE_CHECKING:
     from ..reproduce import Experiment, Result, Spread
 
 _NO_TERMINAL_COLUMNS = 120
 MISSED = 1  # exit code: a number is not what it should be
+
+EPILOG = """\b
+Example:
+  fastnet reproduce moons mnist-10 --out figures"""
 
 
 def reproduce(
@@ -51,8 +56,8 @@ def reproduce(
     try:
         for found in experiments:
             run.experiment(found, several=len(experiments) > 1)
-    except KeyboardInterrupt:
-        fail(f"interrupted: {len(run.documents)} of {len(experiments)} experiments are done", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        fail(f"interrupted: {len(run.documents)} of {len(experiments)} experiments are done", exit_code(interrupt))
     run.end()
 
 

@@ -1,99 +1,41 @@
-"""The command ``fastnet train``: flags become settings, settings a trainer."""
+"""The command ``fastnet train``: its flags."""
 
-import sys
-import time
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from ..callbacks import Callback, State
-from .interrupt import Interrupt
-from .messages import DATA, DIVERGED, INTERRUPTED, USAGE, fail, flags_of, name_flag, plain_warnings, say, wrap
-from .parsing import components, layers, number_or_name
-
-if TYPE_CHECKING:
-    from ..datasets import Dataset
-    from ..trainer import Trainer
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of; each field is a flag."""
-
-    hidden: tuple[int, ...]
-    epochs: int
-    batch_size: int = 32
-    learning_rate: float = 0.1
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    activation: str = "tanh"
-    optimizer: str = "sgd"
-    loss: str = "auto"
-    dropout: float = 0.0
-    clip_norm: float | None = None
-    weight_init: str = "scaled_normal"
-    center: bool = True
-    scale: str | float = "auto"
-    pca: int | float | None = None
-    whiten: bool = False
-    patience: int | None = None
-    min_proba: float = 0.0
-
-    def __str__(self) -> str:
-        """Return the flags that give these settings."""
-        hidden = ",".join(map(str, self.hidden)) or "none"
-        return (
-            f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
-            f"--optimizer {self.optimizer} --learning-rate {self.learning_rate} --schedule {self.schedule} "
-            f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} "
-            f"--activation {self.activation}{self._unusual()}"
-        )
-
-    def _unusual(self) -> str:
-        """Return the flags that most runs leave as they are."""
-        names = ("loss", "dropout", "clip_norm", "weight_init", "scale", "pca", "patience", "min_proba")
-        flags = [
-            f" --{name.replace('_', '-')} {getattr(self, name)}"
-            for name in names
-            if getattr(self, name) != getattr(Settings, name)
-        ]
-        return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten
-
-
-_FLAGS = {field.name for field in fields(Settings)} | {"seed", "preset"}
-FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "--pca"} | flags_of(_FLAGS)
-
-
-SHAPES = {"digits": (64, 10), "moons": (2, 2), "mnist": (784, 10)}  # inputs, classes
-
-# Chosen by the accuracy on the validation data.
-DEFAULTS = {
-    "digits": Settings((64,), epochs=30, momentum=0.9, weight_decay=1e-3),
-    "moons": Settings((16,), epochs=100, momentum=0.9),
-    "mnist": Settings(
-        (300,), epochs=10, batch_size=128, momentum=0.9, weight_decay=5e-4, schedule="cosine", activation="relu"
-    ),
-}
-# Of the article series "Building a Neural Network from scratch"; `halve` is its dynamic learning rate.
-PRESETS = {"article": Settings((10,), epochs=100, weight_decay=1e-3, schedule="halve")}
-
-
-def _paragraph(name: str, settings: Settings) -> str:
-    """Return settings as a paragraph of a help page that typer does not wrap again."""
-    return f"\b\n{name}:\n{wrap(str(settings), 76, '  ', '  ')}"
-
-
-EPILOG = "\n\n".join(
-    [_paragraph(name, settings) for name, settings in DEFAULTS.items()]
-    + [_paragraph(f"--preset {name}", settings) for name, settings in PRESETS.items()]
+from .config import Config
+from .interrupt import exit_code
+from .messages import fail, newline_after_interrupt, plain_warnings
+from .settings import EPILOG, FLAGS, names
+from .sources import (
+    OPTIONS,
+    SPLIT,
+    Data,
+    DataDir,
+    Delimiter,
+    Drop,
+    Header,
+    ImageShape,
+    Target,
+    Task,
+    Test,
+    Validation,
 )
+from .training import Request, Training, asked
+from .training_result import finish
+
+__all__ = ["EPILOG", "train"]
 
 
 def train(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="digits, moons or mnist.")],
+    data: Data,
+    target: Target = None,
+    drop: Drop = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Save the network there (.safetensors).")
+    ] = None,
     hidden: Annotated[
         str | None, typer.Option(metavar="N,N,..", help="Units of each hidden layer; none: no hidden layer.")
     ] = None,
@@ -152,192 +94,64 @@ def train(
         float | None, typer.Option(metavar="X", help="Decide on test samples with at least that probability only.")
     ] = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Begin from these settings: article.")] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Draws the first weights and the minibatches.")] = 0,
+    class_weight: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="balanced, or weights of classes such as cat=2,dog=1.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Draws the split, the first weights and the minibatches.")] = 0,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Instead of as many as are worth it.")] = None,
-    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Folder that holds mnist/.")] = None,
+    max_time: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop after the epoch in which that time is over.")
+    ] = None,
+    checkpoint_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write checkpoints there, also at Ctrl-C.")
+    ] = None,
+    checkpoint_every: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="So many epochs, or a time such as 30s or 10min; else one epoch.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, with the same bits.")
+    ] = False,
+    history: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the numbers of each epoch there, as CSV.")
+    ] = None,
+    validation: Validation = None,
+    test: Test = None,
+    task: Task = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    image_shape: ImageShape = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    save_config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all settings there, for --config.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout, and progress on stderr.")
+    ] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Draw loss and accuracy below the bar, on a terminal.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show the result only, and no progress.")] = False,
 ) -> None:
-    """Train a network on DATA and measure it on test samples.
+    """Train a network on DATA, measure it on test samples, and save it with -o.
 
-    Flags that are not given are taken from --preset, or from what suits DATA (see below). With another optimizer than
-    theirs, the learning rate is its own (0.001 for adam and adamw) and there is no momentum.
+    Flags that are not given are taken from --config, --preset, or from what suits DATA (see below). With another
+    optimizer than theirs, the learning rate is its own (0.001 for adam and adamw) and there is no momentum.
     """
-    flags: dict[str, Any] = {
-        "hidden": hidden,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-        "activation": activation,
-        "loss": loss,
-        "dropout": dropout,
-        "clip_norm": clip_norm,
-        "weight_init": weight_init,
-        "center": center,
-        "scale": scale,
-        "pca": pca,
-        "whiten": whiten,
-        "patience": patience,
-        "min_proba": min_proba,
-    }
-    try:
-        with plain_warnings(FLAGS):
-            _train(data, preset, flags, seed, threads, data_dir)
-    except KeyboardInterrupt:
-        if sys.stderr.isatty():
-            typer.echo(err=True)  # leave the line in which the terminal shows ^C
-        fail("interrupted before training began", INTERRUPTED)
-    except MemoryError as error:
-        fail(f"not enough memory: {error}", 1)
+    found = locals()
+    flags = {name: found.pop(name) for name in names()}
+    source = {name: found[name] for name in (*OPTIONS, *SPLIT)}
+    _run(flags, Request(source=source, **{name: found[name] for name in asked()}))
 
 
-# -- the work ------------------------------------------------------------------------------------------
-
-
-def _train(
-    data: str, preset: str | None, flags: dict[str, Any], seed: int, threads: int | None, data_dir: str | None
-) -> None:
-    started = time.perf_counter()
-    try:
-        settings = _settings(data, preset, flags)
-        trainer = _trainer(data, settings, seed, threads)
-        extra = _callbacks(settings)
-    except (TypeError, ValueError) as error:
-        fail(name_flag(str(error), FLAGS), USAGE)
-    say(f"{data} {settings} --seed {seed}" + (f" --threads {threads}" if threads else ""))
-    try:
-        dataset = _load(data, data_dir)
-    except (OSError, ValueError) as error:  # DownloadError and FormatError are among them
-        fail(str(error), DATA)
-
-    from ..exceptions import DivergenceError
-    from ..progress import Display, show_seconds
-
-    if isinstance(settings.pca, float):
-        trainer = _withcomponents(data, settings, seed, threads, dataset.X_train)
-    display = Display(varying_rate=settings.schedule != "constant")
-    trainer.callbacks = [display, *extra, Interrupt()]
-    code, reached, epochs = 0, "", f"{settings.epochs} epoch{'s' * (settings.epochs > 1)}"
-    try:
-        validation = dataset.X_val, dataset.y_val
-        trainer.fit(dataset.X_train, dataset.y_train, epochs=settings.epochs, validation_data=validation)
-    except DivergenceError as error:
-        fail(str(error).replace("learning_rate", "--learning-rate"), DIVERGED)
-    except KeyboardInterrupt:
-        if display.state is None:
-            raise
-        code, reached = INTERRUPTED, "interrupted: "
-        epochs = f"{_epochs_done(display.state)} of {settings.epochs} epochs"
-    said = trainer.network.predict(dataset.X_test, min_proba=settings.min_proba)
-    accuracy, share = _accuracy(said, dataset.y_test)
-    total = "" if reached else f", {show_seconds(time.perf_counter() - started)} in total"
-    training = f"{show_seconds(display.seconds)} of training ({epochs}{total})"
-    print(f"{reached}test accuracy {accuracy:.2f} %{share} in {training}", flush=True)
-    raise typer.Exit(code)
-
-
-def _accuracy(said: Any, y: Any) -> tuple[float, str]:
-    """Accuracy in percent where there was a decision, and how often that was, if not always."""
-    decided = said >= 0
-    if decided.all():
-        return 100 * float((said == y).mean()), ""
-    right = (said == y)[decided]
-    share = f" of the {100 * decided.mean():.1f} % that were decided"
-    return (100 * float(right.mean()) if len(right) else float("nan")), share
-
-
-def _callbacks(settings: Settings) -> list[Callback]:
-    from ..callbacks import EarlyStopping
-    from ..checks import check_number
-
-    check_number("min_proba", settings.min_proba, high=1.0)
-    return [] if settings.patience is None else [EarlyStopping(patience=settings.patience)]
-
-
-def _withcomponents(data: str, settings: Settings, seed: int, threads: int | None, X: Any) -> "Trainer":
-    """Return a trainer whose network has as many inputs as principal components have a share of the variance."""
-    from ..preprocessing import PCA
-
-    found = PCA(settings.pca, settings.whiten).fit(X, settings.scale)
-    print(f"{found.n_components_} principal components", flush=True)
-    return _trainer(data, replace(settings, pca=found.n_components_), seed, threads)
-
-
-def _epochs_done(state: State) -> str:
-    if state.minibatch < state.minibatches:
-        return f"{state.epoch + state.minibatch / state.minibatches:.2f}"
-    return str(state.epoch)
-
-
-def _settings(data: str, preset: str | None, flags: dict[str, Any]) -> Settings:
-    from ..checks import check_choice, check_integer
-
-    base = DEFAULTS[check_choice("DATA", data, tuple(DEFAULTS))]
-    if preset is not None:
-        base = PRESETS[check_choice("preset", preset, tuple(PRESETS))]
-    given = {name: value for name, value in flags.items() if value is not None}
-    if "hidden" in given:
-        given["hidden"] = layers(given["hidden"])
-    if "scale" in given:
-        given["scale"] = number_or_name(given["scale"])
-    if "pca" in given:
-        given["pca"] = components(given["pca"])
-    if "epochs" in given:
-        check_integer("epochs", given["epochs"], low=1)
-    if "optimizer" in given:
-        base = _with_optimizer(base, given["optimizer"])
-    return replace(base, **given)
-
-
-def _with_optimizer(base: Settings, optimizer: str) -> Settings:
-    """Settings for another optimizer: a learning rate and a momentum were chosen for one only."""
-    from ..checks import check_choice
-    from ..optimizers import LEARNING_RATES, NAMES
-
-    if check_choice("optimizer", optimizer, NAMES) == base.optimizer:
-        return base
-    rate = LEARNING_RATES[optimizer]
-    return replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False)
-
-
-def _trainer(data: str, settings: Settings, seed: int, threads: int | None) -> "Trainer":
-    from ..checks import check_integer
-    from ..network import Network
-    from ..preprocessing import PCA
-    from ..trainer import Trainer
-
-    n_inputs, n_classes = SHAPES[data]
-    pca = None if settings.pca is None else PCA(settings.pca, settings.whiten)
-    if isinstance(settings.pca, int):
-        n_inputs = check_integer("pca", settings.pca, low=1, high=n_inputs)
-    sizes = [n_inputs, *settings.hidden, n_classes]
-    network = Network(sizes, settings.activation, seed=seed, weight_init=settings.weight_init)
-    return Trainer(
-        network,
-        optimizer=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        batch_size=settings.batch_size,
-        momentum=settings.momentum,
-        nesterov=settings.nesterov,
-        weight_decay=settings.weight_decay,
-        schedule=settings.schedule,
-        loss=settings.loss,
-        dropout=settings.dropout,
-        clip_norm=settings.clip_norm,
-        center=settings.center,
-        scale=settings.scale,
-        pca=pca,
-        seed=seed,
-        n_threads=threads,
-    )
-
-
-def _load(data: str, data_dir: str | None) -> "Dataset":
-    from .. import datasets
-
-    if data == "mnist":
-        return datasets.load_mnist(data_dir)
-    return datasets.load_digits() if data == "digits" else datasets.load_moons()
+def _run(flags: dict[str, Any], request: Request) -> None:
+    """Train as flags and ``request`` say, tell what came of it, and end with an exit code."""
+    with plain_warnings(FLAGS):
+        try:
+            training = Training(flags, request)
+        except KeyboardInterrupt as interrupt:
+            newline_after_interrupt()
+            fail("interrupted before training began", exit_code(interrupt))
+        training.fit()
+        training.save()
+        finish(training)

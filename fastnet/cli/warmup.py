@@ -5,10 +5,15 @@ from typing import Annotated
 
 import typer
 
-from .messages import INTERRUPTED, USAGE, fail
+from .interrupt import exit_code
+from .messages import USAGE, fail
 from .parsing import names
 
 _DTYPES = ("float32", "float64")
+
+EPILOG = """\b
+Example:
+  fastnet warmup --dtype float32,float64"""
 
 
 def warmup(
@@ -23,8 +28,8 @@ def warmup(
         seconds = sum(_warm(name) for name in dtypes)
     except ValueError as error:
         fail(str(error), USAGE)
-    except KeyboardInterrupt:
-        fail("interrupted: what was compiled so far is kept", INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        fail("interrupted: what was compiled so far is kept", exit_code(interrupt))
     from .._jit import cache_folder
 
     folder = cache_folder()
