@@ -18,6 +18,8 @@ MODULES = [
     "fastnet.scratch",
     "fastnet.reproduce",
     "fastnet.reproduce.experiment",
+    "fastnet.defaults",
+    "fastnet.target_scaling",
     "fastnet.estimators.classifier",
     "fastnet.estimators.regressor",
     *BENCH,
