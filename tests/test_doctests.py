@@ -13,6 +13,7 @@ MODULES = [
     "fastnet.models",
     "fastnet.inference",
     "fastnet.trainer",
+    "fastnet.checkpoints",
     "fastnet.schedules",
     "fastnet.callbacks",
     "fastnet.history",

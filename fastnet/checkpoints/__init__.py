@@ -49,7 +49,7 @@ def load_network(path: str | os.PathLike[str], which: str = "best") -> Network:
     >>> trainer = fastnet.Trainer(fastnet.Network([64, 32, 10], seed=0), seed=0, checkpoint_dir=folder)
     >>> history = trainer.fit(data.X_train, data.y_train, epochs=10, validation_data=(data.X_val, data.y_val))
     >>> network = fastnet.checkpoints.load_network(folder)
-    >>> network.score(data.X_val, data.y_val) == history.val_accuracy[history.val_loss.argmin()]
+    >>> bool(network.score(data.X_val, data.y_val) == history.val_accuracy[history.val_loss.argmin()])
     True
     """
     checks.check_choice("which", which, ("best", "newest"))
