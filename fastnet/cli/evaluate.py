@@ -1,6 +1,6 @@
 """The command ``fastnet evaluate``: how good a saved model is on some data."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -49,9 +49,10 @@ def evaluate(
         fail(f"--worst must be >= 0, got {worst}", USAGE)
     with plain_warnings({}):
         network = load_network(model)
-        X, y, files = labelled(network, data, flags)
+        rows = labelled(network, data, flags)
         with failing(DIVERGED, ArithmeticError), failing(DATA, TypeError, ValueError):
-            found = network.evaluate(X, y)
+            found = network.evaluate(rows.X, rows.y)
+    files = rows.files
     if as_json:
         mistakes = _with_files(found.to_dict(worst), files)
         print_json({"model": model, "data": data, "part": part, **mistakes})
@@ -63,20 +64,29 @@ def evaluate(
             print(f"{i:>8}  {files[i]}"[: max(columns(), 40)])
 
 
-def labelled(network: Any, data: str, flags: dict[str, Any]) -> tuple[Any, Any, tuple[str, ...] | None]:
-    """Load rows, targets and, for images, names of files; DATA without targets end the command."""
+class Labelled(NamedTuple):
+    """Rows and their targets; for images also their files, if they are known, and their height and width."""
+
+    X: Any
+    y: Any
+    files: tuple[str, ...] | None
+    image_shape: tuple[int, ...] | None
+
+
+def labelled(network: Any, data: str, flags: dict[str, Any]) -> Labelled:
+    """Load rows and targets, as flags say; DATA without targets end the command."""
     if flags["part"] is not None and flags["part"] not in PARTS:
         fail(f"--part must be one of {', '.join(PARTS)}, got {flags['part']!r}", USAGE)
     flags = {**flags, "task": flags["task"] or ("regression" if network.output == "identity" else "classification")}
     if flags["part"] is not None:
-        return (*_part_of_split(network, data, flags), None)
+        return _part_of_split(network, data, flags)
     samples = whole(data, flags, network)
     if samples.y is None:
         fail(f"{data} has no targets: give their column with --target", USAGE)
-    return samples.X, samples.y, samples.files
+    return Labelled(samples.X, samples.y, samples.files, samples.image_shape)
 
 
-def _part_of_split(network: Any, data: str, flags: dict[str, Any]) -> tuple[Any, Any]:
+def _part_of_split(network: Any, data: str, flags: dict[str, Any]) -> Labelled:
     """Return the rows of one part, as training split them, with the classes of the network."""
     import numpy as np
 
@@ -88,10 +98,10 @@ def _part_of_split(network: Any, data: str, flags: dict[str, Any]) -> tuple[Any,
         fail(f"{data} has other classes than the model: {_few(theirs)}, not {_few(ours)}", DATA)
     names, wanted = dataset.feature_names, network.feature_names
     if names is None or wanted is None or names == wanted:
-        return X, y
+        return Labelled(X, y, None, dataset.image_shape)
     if missing := [name for name in wanted if name not in names]:
         fail(f"{data} lacks columns of the model: {_few(missing)}", DATA)
-    return X[:, [names.index(name) for name in wanted]], y
+    return Labelled(X[:, [names.index(name) for name in wanted]], y, None, dataset.image_shape)
 
 
 def _few(classes: Any) -> str:

@@ -145,13 +145,13 @@ def _of_model(kind: str, source: Path, data: str | None, flags: dict[str, Any]) 
         shape = image_shape(flags["image_shape"]) if flags["image_shape"] else None
         if kind == "weights":
             return plots.weights(network, shape, title=title)
-    X, y, _ = labelled(network, str(data), flags)
+    X, y, _, own_shape = labelled(network, str(data), flags)
     with failing(DATA, TypeError, ValueError):
         if kind == "boundary":
             return plots.decision_boundary(network, X, y, title)
         evaluation = network.evaluate(X, y)
         draw: Callable[[], Any] = {
             "confusion": lambda: plots.evaluation(evaluation, title),
-            "worst": lambda: plots.worst_mistakes(evaluation, X, shape, flags["worst"], title=title),
+            "worst": lambda: plots.worst_mistakes(evaluation, X, shape or own_shape, flags["worst"], title=title),
         }[kind]
         return draw()

@@ -236,23 +236,28 @@ def _command(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) 
 
 def _lines(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     from ..progress import show_seconds
-    from ..tuning.table import text_table
 
     n_trials = len({record["trial"] for record in result.trials})
     regression = result.best_network.output == "identity"
     test = "" if result.test_score is None else f"test {'R²' if regression else 'accuracy'} {_score(result)}, "
     diverged = f", {len(result.diverged)} diverged" if result.diverged else ""
     stopped = "interrupted: " if result.interrupted else ""
-    width = columns() if sys.stdout.isatty() else 1000
-    rows = text_table(result.trials, result.monitor, _SHOWN).split("\n")
-    table = [row if len(row) <= width else f"{row[: width - 1]}…" for row in rows]
-    shown = [] if flags["quiet"] else [*table, ""]
+    shown = [] if flags["quiet"] else [*_table(result), ""]
     return [
         *shown,
         f"best of {n_trials}: trial {result.best_trial}, {len(result.history)} epochs",
         f"fastnet train {_command(dataset, result, flags)}",
         f"{stopped}{test}{result.monitor} {result.best_score:.4f} in {show_seconds(result.seconds)}{diverged}",
     ]
+
+
+def _table(result: "TuningResult") -> list[str]:
+    """Return the best trials as lines, cut at the width of a terminal."""
+    from ..tuning.table import text_table
+
+    width = columns() if sys.stdout.isatty() else 1000
+    rows = text_table(result.trials, result.monitor, _SHOWN).split("\n")
+    return [row if len(row) <= width else f"{row[: width - 1]}…" for row in rows]
 
 
 def _score(result: "TuningResult") -> str:
