@@ -78,7 +78,7 @@ def train(X, y, seed, settings, task="classification"):
     if not regression:
         return network, trainer.fit(X, y, epochs=settings.epochs)
     scaler = TargetScaler().fit(y)
-    history = trainer.fit(X, scaler.transform(y)[:, np.newaxis], epochs=settings.epochs)
+    history = trainer.fit(X, scaler.transform(y), epochs=settings.epochs)
     scaler.fold_into(network)
     return network, history
 

@@ -5,8 +5,8 @@ Data are of three kinds, told apart by a look at no more than 1,000 of their row
 ======= ================================================= ===================================================
 kind    what it looks like                                what suits it
 ======= ================================================= ===================================================
-pixels  uint8 above 127, or at least 64 columns that      one unit for all columns; for 10,000 rows and more
-        begin at 0 and share their unit                   one wide layer, dropout, SGD with momentum
+pixels  uint8 above 127, or at least 64 columns that      one unit for all columns; classes of 10,000 rows and
+        are never below 0 and share their unit            more: one wide layer, dropout, SGD with momentum
 sparse  SciPy's sparse matrices; at most a tenth of the   as a table, but each column is divided by its range:
         entries is not 0                                  a rare one would become huge by its spread
 table   all else                                          standardised columns, two layers, AdamW
@@ -169,7 +169,7 @@ def defaults_for(name: str | None, X: Any, y: Any, task: str = "classification")
     scale, pixels = _scale(X)
     if pixels and n_samples >= _MANY_ROWS and task == "classification":
         return _wide_with_dropout(n_samples, scale)
-    return _two_layers(n_samples, scale)
+    return _two_layers(n_samples, scale, pixels)
 
 
 def _count_rows(X: Any, y: Any) -> int:
@@ -200,14 +200,14 @@ def _wide_with_dropout(n_samples: int, scale: str | float) -> Settings:
     )
 
 
-def _two_layers(n_samples: int, scale: str | float) -> Settings:
+def _two_layers(n_samples: int, scale: str | float, pixels: bool) -> Settings:
     batch_size, many = _batch_size(n_samples), n_samples >= _MANY_ROWS
     return Settings(
-        (256, 128) if many else (128, 64),
+        (256, 128) if many or pixels else (128, 64),
         epochs=_epochs(n_samples, batch_size, 4000 if many else 2000, low=20),
         batch_size=batch_size,
         learning_rate=3e-3,
-        weight_decay=_two_digits(40 / math.sqrt(n_samples)),
+        weight_decay=_two_digits((20 if pixels else 40) / math.sqrt(n_samples)),
         schedule="cosine",
         activation="relu",
         optimizer="adamw",

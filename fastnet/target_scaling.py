@@ -28,7 +28,7 @@ class TargetScaler:
     >>> import numpy as np, fastnet
     >>> from fastnet.target_scaling import TargetScaler
     >>> X = np.linspace(-1, 1, 200)[:, np.newaxis]
-    >>> y = 5000 + 300 * X
+    >>> y = 5000 + 300 * X[:, 0]
     >>> network = fastnet.Network([1, 16, 1], output="identity", seed=0)
     >>> scaler = TargetScaler().fit(y)
     >>> history = fastnet.Trainer(network, momentum=0.9, seed=0).fit(X, scaler.transform(y), epochs=30)

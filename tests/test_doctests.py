@@ -26,6 +26,8 @@ MODULES = [
     "fastnet.scratch",
     "fastnet.reproduce",
     "fastnet.reproduce.experiment",
+    "fastnet.defaults",
+    "fastnet.target_scaling",
     "fastnet.estimators.classifier",
     "fastnet.estimators.regressor",
     "fastnet.tuning.space",

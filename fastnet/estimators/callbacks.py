@@ -6,15 +6,21 @@ from typing import Any
 from ..network import Network
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn import callback as _theirs
 except ImportError:  # pragma: no cover - before scikit-learn 1.9
+    _theirs = None
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """There are no callbacks."""
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the method as it is."""
-        return method
+class _NoCallbacks:
+    """There are none."""
+
+
+def _as_it_is(method: Callable[..., Any]) -> Callable[..., Any]:
+    return method
+
+
+CallbackSupportMixin: Any = getattr(_theirs, "CallbackSupportMixin", _NoCallbacks)
+with_callbacks: Any = getattr(_theirs, "with_callbacks", _as_it_is)
 
 
 def has_callbacks(estimator: Any) -> bool:
