@@ -162,6 +162,25 @@ def test_weights_of_classes_are_named(own, flowers):
     assert training._class_weight(None, data) is None
 
 
+def test_what_suits_one_optimizer_is_not_taken_for_another():
+    base = settings.Settings((8,), 9, optimizer="adamw", learning_rate=0.003, weight_decay=3.3, schedule="cosine")
+    sgd = settings.merged(base, {"optimizer": "sgd"})
+    assert (sgd.learning_rate, sgd.weight_decay, sgd.schedule) == (0.1, 0.0, "cosine")
+    assert settings.merged(base, {"optimizer": "sgd", "weight_decay": 0.1}).weight_decay == 0.1
+    assert settings.merged(base, {"epochs": 3}).weight_decay == 3.3
+
+
+def test_flags_are_shown_where_they_differ_from_what_suits_the_data():
+    base = settings.Settings((8,), 9, dropout=0.3, nesterov=True, center=False, whiten=True)
+    usual = settings.Settings((8,), 9)
+    shown = settings.command("a b", usual, base, {"seed": 1, "drop": ["p", "q"], "header": False, "task": None})
+    assert shown.startswith("'a b' --hidden 8 --epochs 9 ")
+    assert shown.endswith(
+        "--no-nesterov --dropout 0.0 --center --no-whiten --seed 1 --drop p --drop q --no-header",
+    )
+    assert settings.command("x", base, base, {}) == f"x {base}"
+
+
 def test_what_suits_data_is_taken_where_no_flag_is_given(flowers):
     data = fastnet.load_data(flowers, target="kind", drop="n")
     base = settings.suited(str(flowers), data)

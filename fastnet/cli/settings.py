@@ -1,71 +1,23 @@
 """What a run of ``fastnet train`` is made of: flags become settings, settings a trainer."""
 
 import shlex
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from ..defaults import DEFAULTS, PRESETS, Settings, defaults_for
 from .messages import flags_of
 from .output import wrap
 from .parsing import components, layers, number_or_name
+
+__all__ = ["DEFAULTS", "EPILOG", "FLAGS", "PRESETS", "Settings"]
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..trainer import Trainer
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of; each field is a flag."""
-
-    hidden: tuple[int, ...]
-    epochs: int
-    batch_size: int = 32
-    learning_rate: float = 0.1
-    momentum: float = 0.0
-    nesterov: bool = False
-    weight_decay: float = 0.0
-    schedule: str = "constant"
-    activation: str = "tanh"
-    optimizer: str = "sgd"
-    loss: str = "auto"
-    dropout: float = 0.0
-    clip_norm: float | None = None
-    weight_init: str = "scaled_normal"
-    center: bool = True
-    scale: str | float = "auto"
-    pca: int | float | None = None
-    whiten: bool = False
-    patience: int | None = None
-    min_proba: float = 0.0
-
-    def __str__(self) -> str:
-        """Return the flags that give these settings."""
-        hidden = ",".join(map(str, self.hidden)) or "none"
-        return (
-            f"--hidden {hidden} --epochs {self.epochs} --batch-size {self.batch_size} "
-            f"--optimizer {self.optimizer} --learning-rate {self.learning_rate} --schedule {self.schedule} "
-            f"--momentum {self.momentum} {'--nesterov ' * self.nesterov}--weight-decay {self.weight_decay} "
-            f"--activation {self.activation}{self._unusual()}"
-        )
-
-    def _unusual(self) -> str:
-        """Return the flags that most runs leave as they are."""
-        names = ("loss", "dropout", "clip_norm", "weight_init", "scale", "pca", "patience", "min_proba")
-        flags = [
-            f" --{name.replace('_', '-')} {getattr(self, name)}"
-            for name in names
-            if getattr(self, name) != getattr(Settings, name)
-        ]
-        return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten
-
-
-_FLAGS = {field.name for field in fields(Settings)} | {
-    "seed",
-    "preset",
-    "class_weight",
-    "checkpoint_dir",
-    "checkpoint_every",
-}
+_OTHERS = ("seed", "preset", "class_weight", "checkpoint_dir", "checkpoint_every")
+_FLAGS = {*(field.name for field in fields(Settings)), *_OTHERS}
 FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "--pca"} | flags_of(_FLAGS)
 
 
@@ -74,17 +26,6 @@ _OF_TRAINER = (
     *("optimizer", "learning_rate", "batch_size", "momentum", "nesterov", "weight_decay", "schedule", "loss"),
     *("dropout", "clip_norm", "center", "scale"),
 )
-
-# Chosen by the accuracy on the validation data.
-DEFAULTS = {
-    "digits": Settings((64,), epochs=30, momentum=0.9, weight_decay=1e-3),
-    "moons": Settings((16,), epochs=100, momentum=0.9),
-    "mnist": Settings(
-        (300,), epochs=10, batch_size=128, momentum=0.9, weight_decay=5e-4, schedule="cosine", activation="relu"
-    ),
-}
-# Of the article series "Building a Neural Network from scratch"; `halve` is its dynamic learning rate.
-PRESETS = {"article": Settings((10,), epochs=100, weight_decay=1e-3, schedule="halve")}
 
 
 def _paragraph(name: str, settings: Settings) -> str:
@@ -132,8 +73,10 @@ def merged(base: Settings, found: dict[str, Any]) -> Settings:
 
     optimizer = check_choice("optimizer", found.get("optimizer", base.optimizer), NAMES)
     if optimizer != base.optimizer:
+        # AdamW's weight decay is multiplied by the learning rate, beside the gradient: elsewhere it would be too much.
+        decay = 0.0 if base.optimizer == "adamw" else base.weight_decay
         rate = LEARNING_RATES[optimizer]
-        base = replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False)
+        base = replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False, weight_decay=decay)
     return replace(base, **found)
 
 
@@ -146,19 +89,7 @@ def check(found: dict[str, Any], seed: int, threads: int | None) -> None:
 
 def suited(data: str, dataset: "Dataset") -> Settings:
     """Return settings for data that nobody has tuned for."""
-    if data in DEFAULTS:
-        return DEFAULTS[data]
-    pixels = dataset.X_train.dtype == "uint8" or dataset.image_shape is not None
-    epochs = max(20, min(200, 100_000 // len(dataset.y_train)))
-    return Settings(
-        (100,),
-        epochs,
-        learning_rate=1e-3,
-        optimizer="adam",
-        activation="relu",
-        scale="auto" if pixels else "standard",
-        schedule="cosine",
-    )
+    return defaults_for(data, dataset.X_train, dataset.y_train, dataset.task)
 
 
 def trainer(

@@ -11,6 +11,7 @@ from .parsing import number_or_name
 
 if TYPE_CHECKING:
     from ..datasets import Dataset, Samples
+    from ..target_scaling import TargetScaler
 
 DATA_HELP = (
     "digits, moons, mnist, fashion-mnist, iris, wine, breast-cancer or olivetti; or a CSV, TSV, Parquet, NPZ, NPY or "
@@ -53,6 +54,20 @@ def split(data: str, found: Mapping[str, Any]) -> "Dataset":
     with _reading():
         shares: dict[str, Any] = {name: _share(found.get(name)) for name in ("validation", "test")}
         return load_data(data, **_options(found), **shares, seed=found.get("seed") or 0)
+
+
+def standardised(dataset: "Dataset") -> "tuple[Dataset, TargetScaler | None]":
+    """Return a regression's data with targets in units of their spread, and what brings a network back to their own."""
+    if dataset.task != "regression":
+        return dataset, None
+    from dataclasses import replace
+
+    from ..target_scaling import TargetScaler
+
+    scaler = TargetScaler().fit(dataset.y_train)
+    parts = {name: getattr(dataset, name) for name in ("y_train", "y_val", "y_test")}
+    scaled: dict[str, Any] = {name: scaler.transform(y) if len(y) else y for name, y in parts.items()}
+    return replace(dataset, **scaled), scaler
 
 
 def whole(data: str, found: Mapping[str, Any], model: Any = None, part: str | None = None) -> "Samples":

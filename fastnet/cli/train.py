@@ -135,8 +135,10 @@ def train(
 ) -> None:
     """Train a network on DATA, measure it on test samples, and save it with -o.
 
-    Flags that are not given are taken from --config, --preset, or from what suits DATA (see below). With another
-    optimizer than theirs, the learning rate is its own (0.001 for adam and adamw) and there is no momentum.
+    Flags that are not given are taken from --config, --preset, or from what suits DATA: see below; for data of your
+    own it is chosen by their shape. With another optimizer than theirs, the learning rate is its own (0.001 for adam
+    and adamw) and there is no momentum; AdamW's weight decay is not taken over by others. In a regression, losses are
+    in units of the targets' spread.
     """
     found = locals()
     flags = {name: found.pop(name) for name in names()}

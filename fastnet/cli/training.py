@@ -29,6 +29,7 @@ from .settings import FLAGS, PRESETS, Settings
 if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..progress import Stopwatch
+    from ..target_scaling import TargetScaler
     from ..trainer import Trainer
 
 _FILES = ("output", "history", "save_config")
@@ -80,6 +81,7 @@ class Training:
             self.trainer = _trainer(self.settings, request, self.dataset)
             self.class_weight = _class_weight(request.class_weight, self.dataset)
         self.network = self.trainer.network
+        self.scaler: TargetScaler | None = None
         self.line = setting.command(request.data, self.settings, suited, request.options())
         self.watch = self._watch()
         self._tell_settings()
@@ -156,7 +158,8 @@ class Training:
         self.total_seconds = time.perf_counter() - self.started
 
     def _fit(self) -> None:
-        data, epochs = self.dataset, self.settings.epochs
+        data, self.scaler = sources.standardised(self.dataset)
+        epochs = self.settings.epochs
         validation = (data.X_val, data.y_val) if len(data.y_val) else None
         self.trainer.callbacks = [self.watch, *self._callbacks(), Interrupt()]
         options: dict[str, Any] = {"resume": True} if self.request.resume else {}
@@ -180,7 +183,9 @@ class Training:
     # -- afterwards ------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Save the network, if that is wanted, with the classes and names of its data."""
+        """Give the network the unit, classes and names of its data, and save it, if that is wanted."""
+        if self.scaler is not None:
+            self.scaler.fold_into(self.network)
         self.network.classes = None if self.regression else self.dataset.classes
         self.network.feature_names = self.dataset.feature_names
         if self.request.output is not None:

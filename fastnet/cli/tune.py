@@ -26,7 +26,21 @@ from .messages import (
 from .output import columns, print_json
 from .parsing import number_or_name
 from .settings import Settings, command, suited
-from .sources import OPTIONS, Data, DataDir, Delimiter, Drop, Header, ImageShape, Target, Task, Test, Validation, split
+from .sources import (
+    OPTIONS,
+    Data,
+    DataDir,
+    Delimiter,
+    Drop,
+    Header,
+    ImageShape,
+    Target,
+    Task,
+    Test,
+    Validation,
+    split,
+    standardised,
+)
 
 if TYPE_CHECKING:
     from ..datasets import Dataset
@@ -103,8 +117,10 @@ def tune(
         if max_time is not None and not max_time > 0:
             raise ValueError(f"--max-time must be more than 0 seconds, got {max_time}")
         dataset = split(data, flags)
+        base = suited(data, dataset)
+        flags["scale"] = number_or_name(scale) if scale is not None else base.scale
         result = _search(dataset, space, flags)
-        _finish(dataset, result, flags)
+        _finish(dataset, base, result, flags)
 
 
 def entry(name: str, text: str) -> Any:
@@ -141,29 +157,20 @@ def _search(dataset: "Dataset", space: dict[str, Any], flags: dict[str, Any]) ->
     from ..exceptions import DivergenceError
     from ..tuning import tune as search
 
-    scale = number_or_name(flags["scale"] or _suited_scale(dataset))
-    options = {name: flags[name] for name in ("epochs", "factor", "seed")}
+    scaled, scaler = standardised(dataset)
+    names = {"n_trials": "trials", "n_jobs": "jobs", "epochs": "epochs", "factor": "factor", "seed": "seed"}
+    options = {name: flags[flag] for name, flag in names.items()}
     try:
         with _Watch(flags["max_time"], flags["quiet"]) as watch:
-            return search(
-                dataset,
-                space=space,
-                n_trials=flags["trials"],
-                n_jobs=flags["jobs"],
-                scale=scale,
-                callback=watch,
-                **options,
-            )
+            result = search(scaled, space=space, scale=flags["scale"], callback=watch, **options)
     except DivergenceError as error:
         fail(str(error), DIVERGED)
     except KeyboardInterrupt as interrupt:
         newline_after_interrupt()
         fail("interrupted before the first trial was over", exit_code(interrupt))
-
-
-def _suited_scale(dataset: "Dataset") -> str:
-    """Columns of a table have units of their own; pixels have one."""
-    return "auto" if dataset.X_train.dtype == "uint8" or dataset.image_shape is not None else "standard"
+    if scaler is not None:
+        scaler.fold_into(result.best_network)
+    return result
 
 
 class _Watch(ExitStack):
@@ -185,7 +192,7 @@ class _Watch(ExitStack):
 # -- what came of it -----------------------------------------------------------------------------------
 
 
-def _finish(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> None:
+def _finish(dataset: "Dataset", base: Settings, result: "TuningResult", flags: dict[str, Any]) -> None:
     network = result.best_network
     network.classes, network.feature_names = dataset.classes, dataset.feature_names
     with failing(FAILED, OSError, ValueError):
@@ -199,7 +206,7 @@ def _finish(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -
     if flags["as_json"]:
         print_json(_summary(dataset, result, flags))
     else:
-        print("\n".join(_lines(dataset, result, flags)), flush=True)
+        print("\n".join(_lines(_command(base, result, flags), result, flags)), flush=True)
     raise typer.Exit(code_of_last() if stopped else 0)
 
 
@@ -224,17 +231,15 @@ def _summary(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) 
     }
 
 
-def _command(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> str:
+def _command(base: Settings, result: "TuningResult", flags: dict[str, Any]) -> str:
     """Return DATA and flags that train the best network."""
     params = {name: value for name, value in result.best_params.items() if value is not None}
-    found = Settings(
-        **params, epochs=len(result.history), scale=number_or_name(flags["scale"] or _suited_scale(dataset))
-    )
+    found = Settings(**params, epochs=len(result.history), scale=flags["scale"])
     options = {name: flags[name] for name in (*OPTIONS, "validation", "test")} | {"seed": result.seed}
-    return command(flags["data"], found, suited(flags["data"], dataset), options)
+    return command(flags["data"], found, base, options)
 
 
-def _lines(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) -> list[str]:
+def _lines(repeat: str, result: "TuningResult", flags: dict[str, Any]) -> list[str]:
     from ..progress import show_seconds
 
     n_trials = len({record["trial"] for record in result.trials})
@@ -246,7 +251,7 @@ def _lines(dataset: "Dataset", result: "TuningResult", flags: dict[str, Any]) ->
     return [
         *shown,
         f"best of {n_trials}: trial {result.best_trial}, {len(result.history)} epochs",
-        f"fastnet train {_command(dataset, result, flags)}",
+        f"fastnet train {repeat}",
         f"{stopped}{test}{result.monitor} {result.best_score:.4f} in {show_seconds(result.seconds)}{diverged}",
     ]
 
