@@ -446,7 +446,7 @@ def test_a_missing_package_names_the_extra(tmp_path, monkeypatch):
 
 
 def test_load_data_asks_for_a_target_before_anything_else(write):
-    with pytest.raises(ValueError, match=r"target is None; expected the column of .*, one of length, width, kind\.$"):
+    with pytest.raises(ValueError, match=r"target is missing: which column of .* is to be predicted\? One of length, width, kind\.$"):
         load_data(write(FLOWERS))
     with pytest.raises(ValueError, match=r"one of a, Label\. Did you mean 'Label'"):
         load_data(write("a,Label\n1,2\n"))

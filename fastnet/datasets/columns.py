@@ -108,12 +108,12 @@ def column_name(column: int, names: Sequence[str] | None) -> str:
 def _no_target(file: str, names: Sequence[str] | None, n_columns: int) -> str:
     if names is None:
         return (
-            f"target is None; expected the index of the column to predict: {file} has {n_columns} columns, "
+            f"target is missing: the index of the column to predict; {file} has {n_columns} columns, "
             "counted from 0 (-1 is the last)"
         )
     usual = [name for name in names if name.lower() in _USUAL_TARGETS]
     hint = f" Did you mean {usual[0]!r}?" if usual else ""
-    return f"target is None; expected the column of {file} to predict, one of {listed(names)}.{hint}"
+    return f"target is missing: which column of {file} is to be predicted? One of {listed(names)}.{hint}"
 
 
 def _unknown_column(argument: str, column: str, names: Sequence[str] | None, n_columns: int, file: str) -> str:
