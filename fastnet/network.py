@@ -12,7 +12,6 @@ from . import checks, decisions, functional, hidden, layers, losses, passes, spa
 from ._parallel import available_cpus, crew
 from .evaluation import Evaluation
 from .exceptions import DivergenceError
-from .exchange import Exchange
 from .gradients import GRADIENT_ROWS, Gradients, add_gradients
 from .initialisation import BIAS_INITS, WEIGHT_INITS, draw_biases, draw_weights, warn_of_zeros
 from .kernels import gather, more_activations
@@ -20,6 +19,7 @@ from .kernels.activations import IDENTITY
 from .layout import BIAS, N_IN, N_OUT, WEIGHTS, aligned_zeros, layer_table, n_packed, n_parameters, pack, unpack
 from .losses import LOSS_OF_OUTPUT, AnyTargets
 from .metrics import evaluated
+from .models.exchange import Exchange
 from .preprocessing import Preprocessing, kind_of_data
 from .rows import dense_rows
 from .workspace import workspace

@@ -10,8 +10,8 @@ from sklearn import neural_network
 
 import fastnet
 from fastnet import Network
-from fastnet.inference import NumpyNetwork
-from fastnet.model_parts import folded, parts_of
+from fastnet.models import NumpyNetwork
+from fastnet.models.parts import folded, parts_of
 from fastnet.preprocessing import Preprocessing
 
 RNG = np.random.default_rng(0)

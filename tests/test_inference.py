@@ -9,10 +9,10 @@ from scipy.special import ndtr
 
 import fastnet
 from fastnet import DivergenceError, Network
-from fastnet.formulas import ACTIVATIONS
-from fastnet.inference import NumpyNetwork
 from fastnet.losses import LOSS_OF_OUTPUT
-from fastnet.model_parts import parts_of
+from fastnet.models import NumpyNetwork
+from fastnet.models.formulas import ACTIVATIONS
+from fastnet.models.parts import parts_of
 from fastnet.network import ACTIVATIONS as NAMES
 from fastnet.preprocessing import Preprocessing
 
@@ -98,4 +98,4 @@ def test_errors():
 def test_it_can_be_seen_what_it_is():
     assert repr(both()[1]) == "NumpyNetwork(3-5-2, tanh, softmax, float32)"
     assert repr(both(Network([3, 2], seed=0))[1]) == "NumpyNetwork(3-2, no hidden layer, softmax, float32)"
-    assert fastnet.inference.NumpyNetwork is NumpyNetwork
+    assert fastnet.models.NumpyNetwork is NumpyNetwork

@@ -18,7 +18,8 @@ import safetensors.numpy
 from model_lies import refused, rewritten, sign
 
 import fastnet
-from fastnet import FormatError, Network, model_file
+from fastnet import FormatError, Network
+from fastnet.models import file as model_file
 from fastnet.preprocessing import Preprocessing
 
 RNG = np.random.default_rng(0)

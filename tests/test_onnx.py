@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from fastnet import Network
-from fastnet.formulas import ACTIVATIONS, OUTPUTS
-from fastnet.inference import NumpyClassifier, NumpyNetwork, NumpyRegressor
-from fastnet.model_parts import ModelParts, parts_of
-from fastnet.onnx_export import build
+from fastnet.models import NumpyClassifier, NumpyNetwork, NumpyRegressor
+from fastnet.models.formulas import ACTIVATIONS, OUTPUTS
+from fastnet.models.onnx_export import build
+from fastnet.models.parts import ModelParts, parts_of
 from fastnet.preprocessing import Preprocessing
 
 onnx = pytest.importorskip("onnx")
@@ -161,7 +161,7 @@ def test_errors(tmp_path, monkeypatch):
         network().to_onnx(tmp_path / "x", input_dtype="int8")
     with pytest.raises(FileNotFoundError):
         network().to_onnx(tmp_path / "missing" / "x")
-    monkeypatch.setattr("fastnet.onnx_export._MAX_BYTES", 100)
+    monkeypatch.setattr("fastnet.models.onnx_export._MAX_BYTES", 100)
     with pytest.raises(ValueError, match="the weights take 572 bytes; an ONNX file holds at most 100"):
         network().to_onnx(tmp_path / "x")
     monkeypatch.undo()

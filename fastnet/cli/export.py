@@ -85,7 +85,7 @@ def _layers(network: "Network") -> dict[str, Any]:
 
     import numpy as np
 
-    from ..model_parts import folded, parts_of
+    from ..models.parts import folded, parts_of
 
     parts = parts_of(network)
     wide: dict[str, Any] = {"weights": [w.astype(np.float64) for w in parts.weights]}
@@ -225,7 +225,7 @@ def _forward(pairs: Any, activations: Any, output: str, X: "np.ndarray") -> "np.
     """Return probabilities or numbers, in float64."""
     import numpy as np
 
-    from ..formulas import ACTIVATIONS, OUTPUTS
+    from ..models.formulas import ACTIVATIONS, OUTPUTS
 
     x = X.astype(np.float64)
     for (w, b), name in zip(pairs, (*activations, "identity"), strict=True):

@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from .. import model_file, onnx_export
+from ..models import file, onnx_export
 from ..network import Network
 from . import engine
 from .callbacks import CallbackSupportMixin, begin_callbacks, end_callbacks
@@ -358,7 +358,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         ``set_output``, attributes of your own, and parameters that are no plain data: a callable ``monitor`` becomes
         its default, of which a warning tells. A subclass is saved as the class it derives from.
         """
-        model_file.write(path, *described_estimator(self))
+        file.write(path, *described_estimator(self))
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write the fitted estimator for ONNX Runtime and others (needs the package onnx).

@@ -13,9 +13,9 @@ import numpy as np
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
-from ..model_file import KINDS
-from ..model_parts import ModelParts, described, parts_of_kind, refuse_rest, take
-from ..plain_data import decode, encode
+from ..models.file import KINDS
+from ..models.parts import ModelParts, described, parts_of_kind, refuse_rest, take
+from ..models.plain_data import decode, encode
 from .optimizer import Optimizer
 from .parameters import CONSTRAINTS, ENGINE_NAMES, activation_names, check_parameters
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from . import checks
-from .files import write_atomically
+from .. import checks
+from ..files import write_atomically
 from .formulas import LEAK
-from .model_parts import ModelParts
+from .parts import ModelParts
 
 _OPSET, _IR_VERSION = 17, 8
 _MAX_BYTES = 2_000_000_000  # of a protobuf message
@@ -39,7 +39,7 @@ def write(
 
 def build(parts: ModelParts, input_dtype: str | None = None, binary_columns: int = 1) -> Any:
     """Return the checked ``onnx.ModelProto`` of a model's parts."""
-    from . import __version__
+    from .. import __version__
 
     kind = parts.preprocessing.kind if parts.preprocessing is not None else "float"
     default = "uint8" if kind == "uint8" else parts.dtype.name

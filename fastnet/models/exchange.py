@@ -6,8 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import checks, model_file, onnx_export
-from .model_parts import check_classes, described, folded, parts_of
+from .. import checks
+from . import file, onnx_export
+from .parts import check_classes, described, folded, parts_of
 from .torch_state import state_dict_of, weights_of
 
 # scikit-learn's names of activations and outputs that are called otherwise here.
@@ -87,7 +88,7 @@ class Exchange:
         >>> fastnet.load(path).classes[2].item()
         'virginica'
         """
-        model_file.write(path, "Network", *described(parts_of(self)))
+        file.write(path, "Network", *described(parts_of(self)))
 
     def to_onnx(self, path: str | os.PathLike[str], *, input_dtype: str | None = None) -> None:
         """Write the network, with its preprocessing, for ONNX Runtime and others (needs the package onnx).

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, model_file
+from .. import checks
+from . import file
 from .inference import NumpyClassifier, NumpyNetwork, NumpyRegressor
-from .model_parts import ModelParts, parts_of_kind, refuse_rest
+from .parts import ModelParts, parts_of_kind, refuse_rest
 
 
 def load(path: str | os.PathLike[str], backend: str = "numba") -> Any:
@@ -24,7 +25,7 @@ def load(path: str | os.PathLike[str], backend: str = "numba") -> Any:
     -------
     Network, MLPClassifier or MLPRegressor
         Whatever was saved. It predicts the same bits, and can be trained on. With ``backend="numpy"`` a
-        ``NumpyNetwork``, ``NumpyClassifier`` or ``NumpyRegressor`` of ``fastnet.inference``.
+        ``NumpyNetwork``, ``NumpyClassifier`` or ``NumpyRegressor`` of ``fastnet.models``.
 
     Raises
     ------
@@ -47,15 +48,15 @@ def load(path: str | os.PathLike[str], backend: str = "numba") -> Any:
     Network(784-10-10, tanh, softmax, float32, 7,960 parameters)
     """
     checks.check_choice("backend", backend, tuple(_BACKENDS))
-    found = model_file.read(path)
-    with model_file.reading(path):
+    found = file.read(path)
+    with file.reading(path):
         return _BACKENDS[backend](found.kind, dict(found.config), dict(found.tensors))
 
 
 def _compiled(kind: str, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> Any:
     if kind != "Network":
-        from . import estimators
-        from .estimators.saving import restored
+        from .. import estimators
+        from ..estimators.saving import restored
 
         return restored(getattr(estimators, kind), config, tensors)
     parts = parts_of_kind(kind, config, tensors)
@@ -64,7 +65,7 @@ def _compiled(kind: str, config: dict[str, Any], tensors: dict[str, np.ndarray])
 
 
 def _network(parts: ModelParts) -> Any:
-    from .network import Network
+    from ..network import Network
 
     network = Network._blank(parts.layer_sizes, parts.activations, parts.output, parts.dtype)
     network.coefs_, network.intercepts_ = parts.weights, parts.biases

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from . import checks
+from .. import checks
+from ..preprocessing import Preprocessing
 from .formulas import ACTIVATIONS, OUTPUTS
 from .plain_data import decode_labels, encode_labels
-from .preprocessing import Preprocessing
 
 _OUTPUTS_OF_KIND = {
     "Network": ("softmax", "sigmoid", "identity"),

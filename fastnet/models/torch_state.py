@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .model_parts import ModelParts
+from .parts import ModelParts
 
 
 def state_dict_of(parts: ModelParts) -> dict[str, Any]:

@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .exceptions import FormatError
-from .files import write_atomically
+from ..exceptions import FormatError
+from ..files import write_atomically
 
 FORMAT_VERSION = 1
 KINDS = ("Network", "MLPClassifier", "MLPRegressor")
@@ -60,7 +60,7 @@ class ModelFile(NamedTuple):
 
 def write(path: str | os.PathLike[str], kind: str, config: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
     """Write a model file in one step; its bytes depend on the arguments alone."""
-    from . import __version__
+    from .. import __version__
 
     metadata = {
         "config": json.dumps(config, sort_keys=True, separators=(",", ":"), allow_nan=False),
@@ -195,7 +195,7 @@ def _tensors(data: bytes) -> dict[str, np.ndarray]:
 
 def _check_origin(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> None:
     """Refuse other people's safetensors, and newer versions of ours."""
-    from . import __version__
+    from .. import __version__
 
     if metadata.get("format") != "fastnet":
         names = ", ".join(list(tensors)[:3]) + (", ..." if len(tensors) > 3 else "")

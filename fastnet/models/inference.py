@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, decisions
-from .exceptions import DivergenceError
+from .. import checks, decisions
+from ..exceptions import DivergenceError
+from ..preprocessing import Preprocessing, kind_of_data
 from .formulas import ACTIVATIONS, OUTPUTS
-from .model_parts import ModelParts
-from .preprocessing import Preprocessing, kind_of_data
+from .parts import ModelParts
 
 _ROWS = 8192  # that go through all layers together
 
