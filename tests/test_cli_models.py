@@ -290,6 +290,7 @@ def test_export_refuses(model, args, words):
 # -- plot ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:Creating legend")  # matplotlib says so where it took a second
 @pytest.mark.parametrize("kind", ["confusion", "boundary", "worst"])
 def test_plot_a_model_on_data(model, data, tmp_path, kind):
     pytest.importorskip("matplotlib")

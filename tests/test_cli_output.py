@@ -1,5 +1,6 @@
 """JSON, quiet runs, colour, signals: what scripts rely on."""
 
+import io
 import json
 import os
 import signal
@@ -83,6 +84,17 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert output.style("ok", "green", Terminal()) == "ok"
+
+
+def test_closed_and_narrow_streams_are_no_reason_to_fail(monkeypatch):
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", narrow)
+    cli._mend_streams()
+    with sys.stdout as stream:
+        print("gone", file=stream)
+    print("R² ☃", file=narrow, flush=True)
+    assert narrow.buffer.getvalue() == b"R\\xb2 \\u2603\n"
 
 
 @pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (interrupt.Terminated, 143)])

@@ -4,6 +4,7 @@ One file a verb. Nothing heavy is imported before a command needs it, so that he
 """
 
 import errno
+import os
 import sys
 from typing import Annotated, Any
 
@@ -66,10 +67,18 @@ app = typer.Typer(
 def main() -> None:
     """Run the command ``fastnet``."""
     take_sigterm()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
+    _mend_streams()
     app(prog_name="fastnet")
+
+
+def _mend_streams() -> None:
+    """Let nothing fail because a stream is closed (``>&-``), or because its encoding lacks a character of a name."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _show_version(wanted: bool) -> None:
