@@ -450,7 +450,7 @@ def test_load_data_asks_for_a_target_before_anything_else(write):
         load_data(write(FLOWERS))
     with pytest.raises(ValueError, match=r"One of a, Label\. Did you mean 'Label'"):
         load_data(write("a,Label\n1,2\n"))
-    with pytest.raises(ValueError, match=r"expected the index of the column to predict: .* has 2 columns, "):
+    with pytest.raises(ValueError, match=r"the index of the column to predict; .* has 2 columns, "):
         load_data(write("1,2\n"))
 
 
