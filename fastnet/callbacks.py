@@ -25,7 +25,7 @@ class State:
     epoch, epochs : int
         Epochs finished, and how many there will be.
     minibatch, minibatches : int
-        Minibatches of this epoch finished, and how many it has.
+        Minibatches of this epoch finished, and how many it has (0 in the first epoch of a stream: nobody knows).
     learning_rate : float
         Of this epoch.
     metrics : dict

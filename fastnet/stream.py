@@ -3,16 +3,24 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import checks
+from . import checks, plan
 from .history import History
 from .losses import AnyTargets
 from .preprocessing import kind_of_data
 from .run import Run
 from .weighting import ClassWeight, sample_weights
 
-Chunk = tuple[Any, AnyTargets]  # rows and targets, checked
+
+class Chunk(NamedTuple):
+    """Checked rows and targets, and how many samples make a minibatch."""
+
+    X: Any
+    targets: AnyTargets
+    batch_size: int
+
+
 PREPROCESSING_FROM = ("first", "all")
 
 _END: Any = object()  # after the last chunk
@@ -40,7 +48,7 @@ def fit(
         )
     stream = Stream(trainer, chunks, epochs + from_all, class_weight, first, prefetch)
     try:
-        X, _ = stream.first()
+        X = stream.first().X
         validation = trainer._check_validation(validation_data, X.shape[1])
         trainer._batch_size(X.shape[0])  # warns if it is more than a chunk
         pieces = None if not first else stream if from_all else [X]
@@ -102,7 +110,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the rows of each chunk, in a pass of their own."""
-        return (X for X, _ in self._checked(self._open()))
+        return (chunk.X for chunk in self._checked(self._open()))
 
     def close(self) -> None:
         """Let go of what is being read."""
@@ -140,7 +148,8 @@ class Stream:
         weights = sample_weights(
             given if given.size else None, self._class_weight, targets, trainer.network.layer_sizes[-1]
         )
-        return X, targets._replace(weights=weights)
+        size = plan.even_batch_size(X.shape[0], trainer.batch_size)
+        return Chunk(X, targets._replace(weights=weights), size)
 
     def _check_kind(self, kind: str, where: str) -> None:
         self._kind = self._kind or kind

@@ -271,9 +271,9 @@ class Trainer:
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
-        chunk = X, targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(X.shape[0])
+        chunk = Chunk(X, targets._replace(weights=weights), batch_size)
         n_batches = -(-X.shape[0] // batch_size)
         pieces = [X] if first else None
         return self._prepared(pieces, lambda run: [chunk], lambda: chunk, epochs, batch_size, n_batches, validation)
@@ -291,8 +291,9 @@ class Trainer:
     ) -> History:
         """Train on data that come chunk by chunk, and need never be in memory as a whole.
 
-        Each chunk is shuffled and trained on in compiled calls, like a small data set; the last minibatch of a chunk
-        may be smaller. Chunks are taken in the order in which they come: they should be mixed.
+        Each chunk is shuffled and trained on in compiled calls, like a small data set. Chunks are taken in the order in
+        which they come: each should hold samples of all kinds. Minibatches have ``batch_size`` samples, or fewer
+        (at least two thirds) if few would be left over for the last one of a chunk.
 
         Parameters
         ----------
@@ -328,7 +329,8 @@ class Trainer:
 
         Notes
         -----
-        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``.
+        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``
+        where its last minibatch is at least half as large as the others.
 
         Examples
         --------
@@ -448,7 +450,7 @@ class Trainer:
         self, chunks: Chunks, first: Chunk, epochs: int, batch_size: int, n_batches: int, validation: Any
     ) -> History:
         """Train on all chunks in each epoch, from ``first`` on; ``n_batches`` is 0 if nobody knows their number."""
-        X, targets = first
+        X, targets, _ = first
         n_threads = self._threads(batch_size)
         state = State(self.network, epochs, minibatches=n_batches)
         metrics: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -521,9 +523,9 @@ class Trainer:
     def _minibatches(self, run: Run, chunks: Iterable[Chunk], rate: float, epoch: int) -> Iterator[int]:
         """Train on all chunks; yields the number of minibatches done after each compiled call."""
         before = done = 0
-        for X, targets in chunks:
-            run.load(X, targets)
-            del X, targets
+        for chunk in chunks:
+            run.load(*chunk)
+            del chunk
             order = _shuffled(self._rng, run.n_samples)
             optimizer, key = self._epoch_optimizer(run, rate), self._dropout_key(run)
             for done in run.minibatches(order, optimizer, epoch, key):
