@@ -37,7 +37,7 @@ class FastnetPeer(Peer):
         from ..run import Run
 
         network, trainer = self.network, self._trainer
-        network.preprocessing = trainer._preprocessing(X)
+        network.preprocessing = trainer._preprocessing([X])
         batch_size = min(trainer.batch_size, len(X))
         self._n_threads = trainer._threads(batch_size)
         targets = network._check_targets("y", y, len(X))
