@@ -29,7 +29,7 @@ class State:
     epoch, epochs : int
         Epochs finished, and how many there will be. When a training is resumed, `epoch` is above 0 from the beginning.
     minibatch, minibatches : int
-        Minibatches of this epoch finished, and how many it has.
+        Minibatches of this epoch finished, and how many it has (0 in the first epoch of a stream: nobody knows).
     learning_rate : float
         Of this epoch. What a callback sets, a number above zero, is taken from the next epoch on instead of what the
         trainer's schedule says, to the end of the fit or until it is set again. ``History.learning_rate`` shows it.

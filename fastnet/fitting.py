@@ -47,7 +47,12 @@ def validate(
     return mean_loss(logits, targets), network._score(logits, targets) if score else math.nan
 
 
-Chunk = tuple[Any, AnyTargets]  # rows and targets, checked
+class Chunk(NamedTuple):
+    """Checked rows and targets, and how many samples make a minibatch."""
+
+    X: Any
+    targets: AnyTargets
+    batch_size: int
 
 
 class Task(NamedTuple):
@@ -59,7 +64,7 @@ class Task(NamedTuple):
     epochs: int
     batch_size: int
     n_threads: int
-    validation: Chunk | None
+    validation: tuple[Any, AnyTargets] | None
     is_stream: bool = False  # several chunks: nobody knows how many, and memory has room for one
 
 
@@ -96,7 +101,7 @@ class Fit:
     def __init__(self, trainer: Any, task: Task, keeper: Keeper | None = None):
         self._trainer, self._task, self._keeper = trainer, task, keeper
         self._found = keeper.found if keeper is not None else None
-        n_minibatches = 0 if task.is_stream else -(-task.first()[0].shape[0] // task.batch_size)
+        n_minibatches = 0 if task.is_stream else -(-task.first().X.shape[0] // task.batch_size)
         self._state = State(trainer.network, task.epochs, minibatches=n_minibatches)
         self._state._rate = trainer._first_rate
         self._metrics: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -115,11 +120,11 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                warm_up(trainer.network, task.first()[0])
+                warm_up(trainer.network, task.first().X)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))
-                data = *task.first(), task.batch_size, task.n_threads
+                data = *task.first()[:2], task.batch_size, task.n_threads
                 self._run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm)
                 del data  # memory may have room for one chunk
                 setup_seconds = time.perf_counter() - started
@@ -232,9 +237,9 @@ class Fit:
 
     def _train(self, at: _Epoch) -> None:
         run, state, before = self._run, self._state, 0
-        for X, targets in self._task.chunks(run):
-            run.load(X, targets)
-            del X, targets
+        for chunk in self._task.chunks(run):
+            run.load(*chunk)
+            del chunk
             results = Results.none_of(run.n_minibatches) if self._task.is_stream else at.results
             for done in self._minibatches(at.number, results):
                 state.minibatch = before + done

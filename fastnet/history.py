@@ -23,7 +23,7 @@ class History:
     ----------
     loss, accuracy : ndarray
         Running means over the epoch's minibatches, while the weights changed; without the decay penalty. Accuracy is
-        NaN for plain outputs.
+        NaN for plain outputs and with a sampled softmax.
     val_loss, val_accuracy : ndarray
         At the end of the epoch; NaN without validation data. For plain outputs the accuracy is R².
     learning_rate : ndarray

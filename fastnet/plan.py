@@ -30,6 +30,18 @@ def slices(layer_sizes: tuple[int, ...], batch_size: int) -> int:
     return 2 if enough and layer_sizes[0] >= 2 * _MIN_SLICE else 1
 
 
+def even_batch_size(n_samples: int, most: int) -> int:
+    """Largest size of minibatches, up to ``most``, for which the last one is at least half as large.
+
+    A stream ends many times, with every chunk: steps of full length on the few samples that are left over there would
+    do harm (784-300-10 on chunks of 5,000, B = 128: test accuracy 0.89 to 0.95 after 5 epochs, instead of 0.97).
+    """
+    for size in range(min(n_samples, most), 1, -1):
+        if n_samples % size == 0 or 2 * (n_samples % size) >= size:
+            return size
+    return 1
+
+
 def threads(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype, available: int) -> int:
     """Threads worth using: each needs a CPU, work, and a slice of a panel of the first layer of its own."""
     panels = -(-layer_sizes[1] // (PANEL_VECTORS * lanes(dtype)))

@@ -80,7 +80,7 @@ class Run:
         clip_norm: float | None = None,
         n_samples: int | None = None,
     ):
-        self._network, self._batch_size, self._n_threads = network, batch_size, n_threads
+        self._network, self._most, self._n_threads = network, batch_size, n_threads
         self.together = together
         self._plain, self._dropout = self._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
@@ -90,10 +90,11 @@ class Run:
         self._loss = self._weight = 0.0
         self._right = self._trained = 0
         self._loaded: Any = None
+        self._X: Any = None
         self._rows: gather.Rows | sparse.SparseRows | None = None
         self._blocks: RowBlocks | None = None
         self._block: np.ndarray | None = None
-        self.load(X, targets, n_samples)
+        self.load(X, targets, batch_size, n_samples)
 
     @property
     def _sizes(self) -> tuple[int, ...]:
@@ -107,23 +108,23 @@ class Run:
         """Targets as compiled code takes them."""
         return targets
 
-    def load(self, X: Any, targets: AnyTargets, n_samples: int | None = None) -> None:
-        """Take other rows to train on; weights stay, and so do the buffers if the rows are dense as before."""
-        if X is self._loaded:
-            return
-        self._loaded = X
-        sizes, batch_size = self._sizes, self._batch_size
-        self._X: Any = self._network._inputs(X)
-        self._targets = self._as_trained(targets)
+    def load(self, X: Any, targets: AnyTargets, batch_size: int, n_samples: int | None = None) -> None:
+        """Take other rows to train on; weights stay, and so do the buffers if the rows are dense as before.
+
+        Minibatches may be smaller than those of the first rows, but not larger.
+        """
+        sizes, self._batch_size = self._sizes, batch_size
         self.n_samples = X.shape[0] if n_samples is None else n_samples
-        self._load_rows(plan.slices(sizes, batch_size))
-        self._losses, self._hits = Results.none_of(-(-self.n_samples // batch_size))
-        self._weights = np.ones(len(self._losses))
-        self._per_call = plan.minibatches_per_call(sizes, batch_size)
+        if X is not self._loaded:
+            self._loaded, self._X, self._targets = X, self._network._inputs(X), self._as_trained(targets)
+            self._load_rows(plan.slices(sizes, self._most))
         if self._blocks is not None:
-            self._per_call = min(self._per_call, self._blocks.minibatches)
-        minibatches = min(self._per_call, len(self._losses))
-        self._call_seconds = minibatches * plan.minibatch_seconds(sizes, batch_size)
+            self._blocks = RowBlocks(self._X, batch_size)
+        n_batches = -(-self.n_samples // batch_size)
+        (self._losses, self._hits), self._weights = Results.none_of(n_batches), np.ones(n_batches)
+        per_call = plan.minibatches_per_call(sizes, batch_size)
+        self._per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
+        self._call_seconds = min(self._per_call, n_batches) * plan.minibatch_seconds(sizes, batch_size)
 
     def release(self) -> None:
         """Forget the rows, whose memory others will need before the next ones are loaded."""
@@ -140,7 +141,7 @@ class Run:
         X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
         if entries is not None or not isinstance(self._rows, gather.Rows):
-            arguments = self._batch_size, self._n_threads, True, n_slices, entries, self._net is not self._plain
+            arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
             self._work = workspace(self._plain.layers, self._network.dtype, *arguments)
         self.sparse = entries is not None
         if entries is not None:

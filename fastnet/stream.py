@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from typing import Any
 
-from . import checks
+from . import checks, plan
 from .fitting import Chunk, Task
 from .history import History
 from .preprocessing import kind_of_data
@@ -40,7 +40,7 @@ def fit(
         )
     stream = Stream(trainer, chunks, epochs + from_all, class_weight, first, prefetch)
     try:
-        X, _ = stream.first()
+        X = stream.first().X
         validation = trainer._check_validation(validation_data, X.shape[1])
         batch_size, n_threads = trainer.batch_size, trainer._threads(trainer.batch_size)
         trainer._batch_size(X.shape[0])  # warns if it is more than a chunk
@@ -104,7 +104,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the rows of each chunk, in a pass of their own."""
-        return (X for X, _ in self._checked(self._open()))
+        return (chunk.X for chunk in self._checked(self._open()))
 
     def close(self) -> None:
         """Let go of what is being read."""
@@ -142,7 +142,8 @@ class Stream:
         weights = sample_weights(
             given if given.size else None, self._class_weight, targets, trainer.network.layer_sizes[-1]
         )
-        return X, targets._replace(weights=weights)
+        size = plan.even_batch_size(X.shape[0], trainer.batch_size)
+        return Chunk(X, targets._replace(weights=weights), size)
 
     def _check_kind(self, kind: str, where: str) -> None:
         self._kind = self._kind or kind

@@ -15,7 +15,7 @@ from .callbacks import as_callbacks
 from .checkpoints.identity import describe_data, describe_settings
 from .checkpoints.interval import check_every
 from .checkpoints.keeper import Keeper, keeper_of
-from .fitting import Fit, Task
+from .fitting import Chunk, Fit, Task
 from .history import History
 from .kernels.adam import MIN_EPSILON, Adam
 from .kernels.sgd import Sgd
@@ -291,9 +291,9 @@ class Trainer:
         X = self._check_data("X", X, self._n_features(X, first))
         targets = self._check_targets("y", y, X)
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
-        chunk = X, targets._replace(weights=weights)
         validation = self._check_validation(validation_data, X.shape[1])
-        batch_size, n_threads = self._batch_size(X.shape[0]), self._threads(self.batch_size)
+        batch_size = self._batch_size(X.shape[0])
+        n_threads, chunk = self._threads(batch_size), Chunk(X, targets._replace(weights=weights), batch_size)
         pieces = [X] if first else None
         task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation)
         return self._fit(task, resume)
@@ -312,8 +312,9 @@ class Trainer:
     ) -> History:
         """Train on data that come chunk by chunk, and need never be in memory as a whole.
 
-        Each chunk is shuffled and trained on in compiled calls, like a small data set; the last minibatch of a chunk
-        may be smaller. Chunks are taken in the order in which they come: they should be mixed.
+        Each chunk is shuffled and trained on in compiled calls, like a small data set. Chunks are taken in the order in
+        which they come: each should hold samples of all kinds. Minibatches have ``batch_size`` samples, or fewer
+        (at least two thirds) if few would be left over for the last one of a chunk.
 
         Parameters
         ----------
@@ -351,7 +352,8 @@ class Trainer:
 
         Notes
         -----
-        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``.
+        Bits depend on the data, how they are cut into chunks, and the seed. With one chunk they are those of ``fit``
+        where its last minibatch is at least half as large as the others.
 
         Examples
         --------
@@ -382,7 +384,7 @@ class Trainer:
             self.network.preprocessing = self._preprocessing(task.pieces)
         fit = Fit(self, task, keeper)
         try:
-            for samples in (task.first()[0], *(task.validation or ())[:1]):
+            for samples in (task.first().X, *(task.validation or ())[:1]):
                 self.network._warn_of_kind(samples, stacklevel=5)
             return fit.run()
         except BaseException:
@@ -430,7 +432,7 @@ class Trainer:
         settings = {name: getattr(self, name) for name in (*_SETTINGS, "loss") if name not in _FREE}
         settings |= {"seed": self._seed, "generator": type(self._rng.bit_generator).__name__}
         return {
-            "data": describe_data(*task.first(), task.validation),
+            "data": describe_data(*task.first()[:2], task.validation),
             "settings": describe_settings(self.network, settings, self.callbacks),
         }
 

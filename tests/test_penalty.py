@@ -7,7 +7,7 @@ from scipy.special import xlogy
 from fastnet import penalty
 from fastnet._jit import entry
 from fastnet._parallel import crew
-from fastnet.estimators.engine import epochs, network_of
+from fastnet.estimators.engine import Epochs, network_of
 from fastnet.estimators.losses import cap_of, sample_losses
 from fastnet.kernels.adam import Adam
 from fastnet.kernels.poisson import poisson_constant, poisson_reference, poisson_row
@@ -71,7 +71,7 @@ def run_epoch(x, y, coefs, optimizer, n_threads, batch_size, norms):
     network = network_of(coefs, [np.zeros(w.shape[1]) for w in coefs], ["tanh"] * (len(coefs) - 1), "float64")
     targets = PenalisedTargets(SQUARED_ERROR, np.zeros(0, np.int32), y, np.zeros(0), 0.0, np.inf, np.zeros(0), norms)
     with crew(n_threads) as together:
-        run = epochs(network, x, targets, batch_size, n_threads, together)
+        run = Epochs(network, x, targets, batch_size, n_threads, together)
         decays = np.full(len(norms), 0.05)
         if optimizer == "adam":
             m, v = (aligned_zeros(run.n_packed, network.dtype) for _ in "mv")

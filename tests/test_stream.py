@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 import fastnet
-from fastnet import DivergenceError, EarlyStopping, Network, Trainer
+from fastnet import DivergenceError, EarlyStopping, Network, Trainer, plan
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(2, 1, (400, 12)).astype(np.float32)
@@ -39,9 +39,9 @@ def test_one_chunk_has_the_bits_of_fit(settings):
 
 def test_chunks_are_small_fits_one_after_the_other():
     """Apart from the loss of the epoch, which is that of all samples."""
-    one, trainer = make(center=False, momentum=0.5)
+    one, trainer = make(center=False, momentum=0.5, batch_size=25)
     found = [trainer.fit(*chunk, epochs=1) for chunk in CHUNKS]
-    other, trainer = make(center=False, momentum=0.5)
+    other, trainer = make(center=False, momentum=0.5, batch_size=25)
     history = trainer.fit_stream(CHUNKS)
     np.testing.assert_array_equal(other.parameters, one.parameters)
     sizes = [len(y) for _, y in CHUNKS]
@@ -106,6 +106,25 @@ def test_principal_components_of_all_chunks():
     pca = fastnet.PCA(4).fit(X)
     np.testing.assert_allclose(network.preprocessing.mean, pca.mean_, rtol=1e-6)
     np.testing.assert_allclose(np.abs(network.preprocessing.components), np.abs(pca.components_.T), atol=1e-5)
+
+
+def test_no_minibatch_is_much_smaller_than_the_others():
+    sizes = []
+
+    class Watch(fastnet.Callback):
+        def on_minibatches_end(self, state):
+            sizes.append(state.minibatch)
+
+    _, trainer = make(callbacks=Watch(), batch_size=128)
+    trainer.fit_stream([(X[:260], Y[:260]), (X[:300], Y[:300])])
+    assert sizes == [2 + 1, 3 + 3]  # 104, 104, 52 and 120, 120, 60
+    assert [plan.even_batch_size(n, 128) for n in (1, 127, 128, 129, 192, 260, 5000, 55_000)] == [
+        1, 127, 128, 86, 128, 104, 126, 128
+    ]  # fmt: skip
+    for n in range(1, 400):
+        size = plan.even_batch_size(n, 32)
+        assert n % size == 0 or 2 * (n % size) >= size
+        assert size > 16 or n < 32
 
 
 def test_sparse_chunks():
