@@ -49,7 +49,7 @@ def test_names_of_files_have_none():
 
 def test_mnist_by_name_and_by_shape_is_the_same():
     X = np.zeros((55_000, 784), np.uint8)
-    X[::7] = 200
+    X[::7] = 150
     assert defaults_for("my.npz", X, np.zeros(55_000)) == DEFAULTS["mnist"]
 
 
@@ -119,6 +119,15 @@ def test_many_images_get_a_wide_layer_with_dropout_but_no_regression_does():
     assert defaults_for(None, X[1:], y[1:]).dropout == 0
     settings = defaults_for(None, X, y, "regression")
     assert (settings.optimizer, settings.scale, settings.dropout) == ("adamw", "auto", 0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_longer_rows_get_smaller_steps(dtype):
+    X = np.zeros((10_000, 1500), dtype)
+    X[::2, :1000] = 255  # each of these columns has a variance of 1/4
+    assert defaults_for(None, X, X[:, 0]).learning_rate == pytest.approx(0.2 * 60 / 250, rel=0.02)
+    X[:, 200:] = 0
+    assert defaults_for(None, X, X[:, 0]).learning_rate == 0.2
 
 
 def test_what_is_mostly_zero_is_divided_by_its_range():
