@@ -4,7 +4,8 @@ python benches/defaults.py tables        writes the tables into benches/defaults
 python benches/defaults.py mnist         the same for MNIST, five seeds
 
 Settings are those of ``fastnet.defaults``, and were chosen on other splits (seeds 10 to 14) and, for MNIST, on the
-validation images. All get the same rows: five stratified folds for each of five seeds (one for regressions), which also draw the weights.
+validation images. All get the same rows: five stratified folds for each of five seeds (one for regressions), which also
+draw the weights.
 scikit-learn's classes have their default parameters, and then ``max_iter=5000``, with which they converge.
 """
 
