@@ -30,9 +30,10 @@ __all__ = ["DEFAULTS", "PRESETS", "Settings", "defaults_for"]
 
 TASKS = ("classification", "regression")
 
-_LOOKED_AT = 1000  # rows, evenly spread
+_LOOKED_AT = 1000  # rows
 _MANY_ROWS = 10_000
 _PIXELS = 64  # columns: an image of 8 x 8
+_LONG_ROWS = 60.0  # sum of the variances of all columns in their unit; MNIST's is 53
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def defaults_for(name: str | None, X: Any, y: Any, task: str = "classification")
         return DEFAULTS[name]
     scale, pixels = _scale(X)
     if pixels and n_samples >= _MANY_ROWS and task == "classification":
-        return _wide_with_dropout(n_samples, scale)
+        return _wide_with_dropout(n_samples, scale, _total_variance(X, scale))
     return _two_layers(n_samples, scale, pixels)
 
 
@@ -184,13 +185,14 @@ def _count_rows(X: Any, y: Any) -> int:
 # -- from the number of rows to settings ---------------------------------------------------------------
 
 
-def _wide_with_dropout(n_samples: int, scale: str | float) -> Settings:
+def _wide_with_dropout(n_samples: int, scale: str | float, variance: float) -> Settings:
+    """Settings for many images: the longer their rows, the smaller the steps (a gradient grows with its inputs)."""
     batch_size = _batch_size(n_samples)
     return Settings(
         (512,),
         epochs=_epochs(n_samples, batch_size, 2000, low=10),
         batch_size=batch_size,
-        learning_rate=0.2,
+        learning_rate=0.2 if variance <= _LONG_ROWS else _two_digits(0.2 * _LONG_ROWS / variance),
         momentum=0.9,
         weight_decay=_two_digits(0.07 / math.sqrt(n_samples)),
         schedule="cosine",
@@ -251,9 +253,13 @@ def _scale(X: Any) -> tuple[str | float, bool]:
 
 
 def _some_rows(X: Any) -> "np.ndarray":
-    """Return at most 1,000 rows, evenly spread: all that is read of a mapped file."""
+    """Return at most 1,000 rows, always the same: all that is read of a mapped file. Every n-th might be of a kind."""
+    import numpy as np
+
     array = X if hasattr(X, "shape") else _array(X)
-    return _array(array[:: -(-len(array) // _LOOKED_AT)])
+    if len(array) <= _LOOKED_AT:
+        return _array(array)
+    return _array(array[np.unique(np.random.default_rng(0).integers(0, len(array), _LOOKED_AT))])
 
 
 def _share_a_unit(rows: "np.ndarray") -> bool:
@@ -271,6 +277,13 @@ def _unit(highest: float) -> str | float:
     if highest <= 1:
         return "auto"
     return 1 / 255 if 127 < highest <= 255 else 1 / highest
+
+
+def _total_variance(X: Any, scale: str | float) -> float:
+    """Sum of the variances of all columns in their unit: the mean square of a centred row's length."""
+    rows = _some_rows(X)
+    unit = scale if isinstance(scale, float) else (1 / 255 if rows.dtype == "uint8" else 1.0)
+    return float(rows.var(axis=0, dtype="float64").sum()) * unit**2
 
 
 def _count_nonzero(rows: "np.ndarray") -> int:
