@@ -419,7 +419,9 @@ def answers(level):
 
 
 @EVERY
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "level", [pytest.param(level, marks=pytest.mark.slow if "width" in level else ()) for level in LEVELS]
+)
 def test_bounds_hold_on_other_cpus(level, name):
     found = answers(level)
     assert_float32_bound(name, questions()[f"{name} 32"], found[f"{name} 32"])

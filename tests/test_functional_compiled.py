@@ -87,6 +87,7 @@ def assert_same(function, *args):
             assert same_bits(np.ascontiguousarray(ours), np.ascontiguousarray(plain))
 
 
+@pytest.mark.slow
 @both_dtypes
 def test_softmax_and_its_derivatives(dtype):
     for n_classes in (1, 3, 17):
@@ -112,6 +113,7 @@ def test_activations_of_a_number():
     assert each(0.5) == (F.tanh(0.5), F.sigmoid(0.5), 0.5)
 
 
+@pytest.mark.slow
 @both_dtypes
 def test_layers(dtype):
     x, w, b, dout = (RNG.standard_normal(shape).astype(dtype) for shape in ((5, 7), (7, 20), (20,), (5, 20)))
@@ -269,10 +271,15 @@ ONES, ROW, NONE, Y = np.ones((2, 2)), np.ones((1, 2)), np.ones((0, 2)), np.array
         (moving_step, (ONES, ONES, ROW), "dw and velocity must have the shape of w"),
         (adam_step, (ONES, ONES, ONES, ROW, 1), "must have the shape of w"),
         (adam_step, (ONES, ONES, ONES, ONES, 0), "step must be counted from 1"),
-        (sampled, (ONES, ONES, ONES[0], np.array([0, 2]), Y, ONES[0], ONES[0]), "outside"),
-        (sampled, (ONES, ONES, ONES[0], Y, Y[:0], ONES[0], ONES[0]), "candidates is empty"),
-        (sampled, (ONES, ONES, ONES[0, :1], Y, Y, ONES[0], ONES[0]), "x must have shape"),
-        (sampled, (ONES, ONES, ONES[0], Y, Y, ONES[0, :1], ONES[0]), "log_q must hold"),
+        *(
+            pytest.param(sampled, args, text, marks=pytest.mark.slow)  # half a minute of compiling
+            for args, text in (
+                ((ONES, ONES, ONES[0], np.array([0, 2]), Y, ONES[0], ONES[0]), "outside"),
+                ((ONES, ONES, ONES[0], Y, Y[:0], ONES[0], ONES[0]), "candidates is empty"),
+                ((ONES, ONES, ONES[0, :1], Y, Y, ONES[0], ONES[0]), "x must have shape"),
+                ((ONES, ONES, ONES[0], Y, Y, ONES[0, :1], ONES[0]), "log_q must hold"),
+            )
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(function, args, text):

@@ -78,7 +78,7 @@ def test_an_edited_kernel_is_never_served_stale(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
-@pytest.mark.parametrize("keep", [0, 100])
+@pytest.mark.parametrize("keep", [0, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_damaged_cache_heals_itself(tmp_path, pattern, keep):
     run(USE, tmp_path)
     for path in tmp_path.rglob(pattern):

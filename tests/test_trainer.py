@@ -524,6 +524,7 @@ def test_bad_target_values_are_refused(output, y, text):
 # -- the main job --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
 def test_mnist_with_the_articles_settings(mnist):
     """784-10-10, 100 epochs at rate 0.1 (halved when the loss rises), decay 0.001: 92 % in the article."""
