@@ -45,7 +45,8 @@ class Settings:
     hidden : tuple of int
         Units of each hidden layer.
     epochs : int
-    batch_size, learning_rate, momentum, nesterov, weight_decay, schedule, optimizer, loss, dropout, clip_norm
+    batch_size, learning_rate, momentum, nesterov, weight_decay, schedule, optimizer, loss, dropout, clip_norm, \
+            n_candidates, candidate_distribution
         As in ``Trainer``.
     activation, weight_init : str
         As in ``Network``.
@@ -78,6 +79,8 @@ class Settings:
     loss: str = "auto"
     dropout: float = 0.0
     clip_norm: float | None = None
+    n_candidates: int = 64
+    candidate_distribution: str = "uniform"
     weight_init: str = "scaled_normal"
     center: bool = True
     scale: str | float = "auto"
@@ -98,10 +101,19 @@ class Settings:
 
     def _unusual(self) -> str:
         """Return the flags that most runs leave as they are."""
-        names = ("loss", "dropout", "clip_norm", "weight_init", "scale", "pca", "patience", "min_proba")
+        names = (
+            "loss",
+            "n_candidates",
+            "candidate_distribution",
+            "dropout",
+            "clip_norm",
+            "weight_init",
+            "scale",
+            "pca",
+        )
         flags = [
             f" --{name.replace('_', '-')} {getattr(self, name)}"
-            for name in names
+            for name in (*names, "patience", "min_proba")
             if getattr(self, name) != getattr(Settings, name)
         ]
         return "".join(flags) + " --no-center" * (not self.center) + " --whiten" * self.whiten

@@ -115,6 +115,7 @@ def test_every_setting_is_a_flag():
     flags = {"hidden": "7,5", "epochs": 2, "batch_size": 16, "learning_rate": 0.05, "momentum": 0.5,
              "weight_decay": 0.002, "schedule": "step", "activation": "sigmoid", "optimizer": "sgd",
              "loss": "squared_error", "dropout": 0.25, "clip_norm": 2.0,
+             "n_candidates": 5, "candidate_distribution": "log_uniform",
              "weight_init": "he", "scale": "standard", "pca": 20, "patience": 9, "min_proba": 0.5}  # fmt: skip
     switches = {"nesterov": True, "center": False, "whiten": True}
     assert {*flags, *switches} == {field.name for field in fields(train.Settings)}

@@ -24,7 +24,7 @@ FLAGS = {"layer_sizes": "--hidden", "n_threads": "--threads", "n_components": "-
 # Settings of the same name and meaning in a trainer.
 _OF_TRAINER = (
     *("optimizer", "learning_rate", "batch_size", "momentum", "nesterov", "weight_decay", "schedule", "loss"),
-    *("dropout", "clip_norm", "center", "scale"),
+    *("dropout", "clip_norm", "n_candidates", "candidate_distribution", "center", "scale"),
 )
 
 
@@ -71,18 +71,23 @@ def merged(base: Settings, found: dict[str, Any]) -> Settings:
     from ..checks import check_choice
     from ..optimizers import LEARNING_RATES, NAMES
 
-    optimizer = check_choice("optimizer", found.get("optimizer", base.optimizer), NAMES)
+    sampled = found.get("loss", base.loss) == "sampled_softmax"  # goes with plain SGD only
+    optimizer = check_choice("optimizer", found.get("optimizer", "sgd" if sampled else base.optimizer), NAMES)
     if optimizer != base.optimizer:
         # AdamW's weight decay is multiplied by the learning rate, beside the gradient: elsewhere it would be too much.
         decay = 0.0 if base.optimizer == "adamw" else base.weight_decay
         rate = LEARNING_RATES[optimizer]
         base = replace(base, optimizer=optimizer, learning_rate=rate, momentum=0.0, nesterov=False, weight_decay=decay)
+    if sampled:
+        base = replace(base, momentum=0.0, nesterov=False, clip_norm=None)
     return replace(base, **found)
 
 
 def check(found: dict[str, Any], seed: int, threads: int | None) -> None:
     """Refuse settings that no data could make right, before data are looked for."""
     probe = merged(Settings((), 1), {**found, "pca": None})
+    if probe.loss == "sampled_softmax":  # what goes with it depends on the number of classes
+        probe = replace(probe, loss="auto")
     few = tuple(min(units, 2) for units in probe.hidden)  # that a network needs too much memory is said with its sizes
     trainer(replace(probe, hidden=few), 2, 2, seed, threads)
 

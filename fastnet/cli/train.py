@@ -58,10 +58,20 @@ def train(
         ),
     ] = None,
     loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto (cross_entropy), or squared_error of the probabilities.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="auto (cross_entropy), squared_error of the probabilities, or sampled_softmax."
+        ),
     ] = None,
     dropout: Annotated[
         float | None, typer.Option(metavar="X", help="Share of hidden outputs that are dropped while training.")
+    ] = None,
+    n_candidates: Annotated[
+        int | None, typer.Option(metavar="N", help="Classes that sampled_softmax draws for a minibatch; else 64.")
+    ] = None,
+    candidate_distribution: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How it draws them: uniform, or log_uniform (frequent ones first)."),
     ] = None,
     clip_norm: Annotated[
         float | None, typer.Option(metavar="X", help="Largest norm of a minibatch's gradient.")
