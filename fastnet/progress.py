@@ -249,12 +249,12 @@ def _columns(regression: bool, validation: bool, varying_rate: bool) -> list[_Co
     """Return what is shown of an epoch, after its number."""
     columns = [_Column("loss", 10, lambda m: show_number(m["loss"], 9))]
     if not regression:
-        columns.append(_Column("accuracy", 11, lambda m: f"{100 * m['accuracy']:.2f} %"))
+        columns.append(_Column("accuracy", 11, lambda m: show_percent(m["accuracy"])))
     if validation and regression:
         columns.append(_Column("validation", 12, lambda m: show_number(m["val_loss"], 9)))
         columns.append(_Column("R²", 9, lambda m: f"{m['val_accuracy']:.4f}"))
     elif validation:
-        columns.append(_Column("validation", 12, lambda m: f"{100 * m['val_accuracy']:.2f} %"))
+        columns.append(_Column("validation", 12, lambda m: show_percent(m["val_accuracy"])))
     columns.append(_Column("samples/s", 13, lambda m: f"{m['samples_per_second']:,.0f}"))
     if varying_rate:
         columns.append(_Column("learning rate", 15, _WhenChanged("learning_rate")))
@@ -273,6 +273,11 @@ class _WhenChanged:
             return ""
         self._before = value
         return f"{value:.4g}"
+
+
+def show_percent(share: float) -> str:
+    """Return a share in percent; what is not measured is a dash."""
+    return "-" if math.isnan(share) else f"{100 * share:.2f} %"
 
 
 def show_number(value: float, width: int) -> str:
