@@ -149,6 +149,7 @@ def test_sampled_softmax(dtype):
         assert_same(sampled, x, w, b, y, candidates, log_q, label_log_q)
 
 
+@pytest.mark.slow
 def test_threads_of_numba_and_of_python():
     @numba.njit(parallel=True, nogil=True)
     def each(z):
@@ -171,6 +172,7 @@ def test_threads_of_numba_and_of_python():
             assert same_bits(p, F.softmax(z))
 
 
+@pytest.mark.slow
 def test_numbas_cache_keeps_functions_that_call_ours(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import numba\nfrom fastnet import functional as F\n\n\n"
