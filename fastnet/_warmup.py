@@ -14,6 +14,9 @@ from .trainer import Trainer
 _SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2
 # Momentum is other code for sparse data only; AdamW is Adam.
 SETTINGS: tuple[dict[str, Any], ...] = ({}, {"momentum": 0.9}, {"optimizer": "adam"})
+# What ``defaults.py`` chooses beside: columns that are scaled one by one, dropout for images.
+_SCALED: dict[str, Any] = {"optimizer": "adamw", "scale": "standard"}
+_DROPPED: dict[str, Any] = {"momentum": 0.9, "dropout": 0.3}
 
 
 def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
@@ -21,8 +24,9 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Without it each training compiles what it is the first to need. Worth calling where a later wait is unwelcome: when
     an image of a machine is built, or before a measurement. It serves dense and sparse data, all optimizers and
-    outputs, predictions and scores. What `Network.loss_and_gradients`, `fastnet.functional` and scaling of each feature
-    ("minmax", "standard") need beyond that is compiled on first use.
+    outputs, predictions and scores, and in float32 what ``fastnet train`` chooses for data that nobody has tuned for.
+    What `Network.loss_and_gradients`, `fastnet.functional`, the estimators and other settings need beyond that is
+    compiled on first use.
 
     Parameters
     ----------
@@ -41,8 +45,8 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Notes
     -----
-    Dropout, clipping, squared errors of probabilities, sampled softmax, and activations other than tanh, sigmoid, relu
-    and identity are compiled by the first fit that has them.
+    Clipping, squared errors of probabilities, sampled softmax, activations other than tanh, sigmoid, relu and identity,
+    and in float64 also dropout and scaling of each feature, are compiled by the first fit that has them.
 
     Examples
     --------
@@ -58,6 +62,9 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
             _fit(name, rows, settings)
         for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
             _fit(name, _sparse_rows().astype(kind), {})
+    if "float32" in names:
+        _fit("float32", _dense_rows(), _SCALED)
+        _fit("float32", _sparse_rows().astype(np.uint8), _DROPPED)
     for name, output in product(names, LOSS_OF_OUTPUT):
         _predict(name, output)
     return time.perf_counter() - started
