@@ -51,7 +51,7 @@ fit(sparse, y, sizes=(20, 2))
 fit(sparse, y, sizes=(20, 30, 7, 3))
 fit(np.tile(dense, (1, 10)), y, sizes=(200, 100, 2), batch_size=100)
 if DTYPE == "float32":
-    fit(dense.astype(DTYPE), y, optimizer="adamw", scale="standard", weight_decay=1.0, schedule="cosine", sizes=(20, 12, 7, 2))
+    fit(dense.astype(DTYPE), y, sizes=(20, 12, 7, 2), optimizer="adamw", scale="standard", weight_decay=1.0)
     fit(sparse.astype(np.uint8), y, momentum=0.9, dropout=0.3, schedule="cosine")
 for output, columns in (("sigmoid", 2), ("identity", 2), ("identity", 1)):
     fit(sparse, np.eye(2)[y][:, :columns], sizes=(20, 5, columns), output=output)
