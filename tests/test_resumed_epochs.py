@@ -35,11 +35,11 @@ def whole(trainer, **options):
     return trainer.fit(X, Y, epochs=6, **options)
 
 
-def trainer(folder, callbacks=(), **settings):
+def trainer(folder, callbacks=(), every=1, **settings):
     network = fastnet.Network([8, 5, 3], seed=0)
     return fastnet.Trainer(
         network, batch_size=10, seed=0, callbacks=callbacks, checkpoint_dir=folder,
-        checkpoint_every=None if folder is None else 1, **settings,
+        checkpoint_every=None if folder is None else every, **settings,
     )  # fmt: skip
 
 
@@ -47,23 +47,30 @@ def halved():
     return fastnet.LearningRateScheduler(lambda epoch, rate: rate if epoch < 2 else rate / 2)
 
 
+def once(state):
+    if state.epoch == 1:
+        state.learning_rate = 0.03
+
+
 KINDS = {
     "stream": (stream, {}, list),
     "sampled": (whole, {"loss": "sampled_softmax", "n_candidates": 2}, list),
-    "rate": (whole, {}, lambda: [halved()]),
+    "rates": (whole, {}, lambda: [halved()]),
+    "rate": (whole, {}, lambda: [once]),
 }
 
 
+@pytest.mark.parametrize("every", [1, 4])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_interrupted_training_ends_with_the_bits_of_a_whole_one(kind, tmp_path, monkeypatch):
+def test_an_interrupted_training_ends_with_the_bits_of_a_whole_one(kind, every, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 4)
     fit, settings, callbacks = KINDS[kind]
     reference = trainer(None, callbacks(), **settings)
     expected = fit(reference)
-    for calls in (3, 20, 31):
+    for calls in (3, 20, 31, 40):
         with pytest.raises(KeyboardInterrupt):
-            fit(trainer(tmp_path / str(calls), [*callbacks(), Stop(calls)], **settings))
-        again = trainer(tmp_path / str(calls), callbacks(), **settings)
+            fit(trainer(tmp_path / str(calls), [*callbacks(), Stop(calls)], every, **settings))
+        again = trainer(tmp_path / str(calls), callbacks(), every, **settings)
         history = fit(again, resume=True)
         np.testing.assert_array_equal(again.network.parameters, reference.network.parameters)
         np.testing.assert_array_equal(history.loss, expected.loss)
