@@ -8,13 +8,17 @@ of the units. Which kind of rows is meant is decided by their type when compilin
 
 from numba.extending import overload
 
+from . import block_layer
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
+from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
+from .kernels.clipping import Clipped
 from .kernels.sgd import FoldedSgd
 from .layers import activate_rows, apply, layer_columns, update_bias, update_panel, work_gradient
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
+from .units import n_slices, panel_weights, plane, slices_of, unit_of
 from .views import class_of
 
 
@@ -43,50 +47,22 @@ def weight_factor(rows, work, optimizer, unit):
     raise NotImplementedError
 
 
-# -- units ---------------------------------------------------------------------------------------------
-
-
-@core
-def n_slices(work):
-    """Slices that the inputs are cut into."""
-    return len(work.cuts) - 1
-
-
-@core
-def _unit(net, work, unit):
-    """Slice, first column and width of a unit."""
-    full, columns = dense.panel_width(pointer(net.packed, 0)), layer_columns(net, 0)
-    n_panels = -(-columns // full)
-    column = unit % n_panels * full
-    return unit // n_panels, column, min(full, columns - column)
-
-
-@core
-def _slices(net, work, begin, end):
-    """First slice and the end of those that units ``begin`` to ``end`` belong to."""
-    if begin == end:
-        return 0, 0
-    return _unit(net, work, begin)[0], _unit(net, work, end - 1)[0] + 1
-
-
-@core
-def unit_place(net, work, unit):
+def unit_place(rows, net, work, unit):
     """Offset of a unit's weights in the packed parameters, and their number."""
-    piece, column, width = _unit(net, work, unit)
-    start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
-    return net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column + start * width, n * width
+    raise NotImplementedError
 
 
-@core
-def _weights(net, column):
-    """Panel of the first layer's weights."""
-    return dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), net.layers[0, N_IN], column)
+def begin_call(rows, net, work, optimizer, thread, n_threads):
+    """Bring the weights to where the other functions expect them; each thread of a compiled call begins with it."""
+    raise NotImplementedError
 
 
-@core
-def _plane(net, work, place, piece, column):
-    """Partial sums of a slice, from a column on."""
-    return pointer(work.buffer, place + piece * work.n_rows * net.layers[0, STEP] + column)
+def end_call(rows, net, work, optimizer, thread, n_threads):
+    """Opposite of ``begin_call``."""
+    raise NotImplementedError
+
+
+# -- units ---------------------------------------------------------------------------------------------
 
 
 @kernel
@@ -109,7 +85,7 @@ def join_slices(net, work, place, count, out):
 def update_biases(net, optimizer, dout, count, work, begin, end, thread):
     """Update the biases of the panels whose first slice is among units ``begin`` to ``end``."""
     for unit in range(begin, end):
-        piece, column, width = _unit(net, work, unit)
+        piece, column, width = unit_of(net, work, unit)
         if piece == 0:
             update_bias(net, optimizer, 0, dout, count, column, column + width, work_gradient(work, thread))
 
@@ -125,7 +101,7 @@ def _tile(work, thread):
 
 
 def _load_dense(rows, net, order, first, count, work, begin, end, thread):
-    (tile, step), (start, stop) = _tile(work, thread), _slices(net, work, begin, end)
+    (tile, step), (start, stop) = _tile(work, thread), slices_of(net, work, begin, end)
     gather.gather_rows(rows, order, first, count, len(order), work.cuts[start], work.cuts[stop], tile, step)
 
 
@@ -136,9 +112,9 @@ def _settle_dense(rows, net, work, optimizer, minibatch, begin, end):
 def _forward_dense(rows, net, order, first, count, work, place, begin, end, thread):
     tile, tile_step = _tile(work, thread)
     for unit in range(begin, end):
-        piece, column, width = _unit(net, work, unit)
+        piece, column, width = unit_of(net, work, unit)
         start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
-        w, out = shift(_weights(net, column), start * width), _plane(net, work, place, piece, column)
+        w, out = shift(panel_weights(net, column), start * width), plane(net, work, place, piece, column)
         vectors = width // lanes(w)
         x = shift(tile, start)
         dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False)
@@ -148,7 +124,7 @@ def _update_dense(rows, net, optimizer, order, first, dout, count, work, begin, 
     tile, step = _tile(work, thread)
     gradient = work_gradient(work, thread)
     for unit in range(begin, end):
-        piece, column, _ = _unit(net, work, unit)
+        piece, column, _ = unit_of(net, work, unit)
         start, stop = work.cuts[piece], work.cuts[piece + 1]
         update_panel(net, optimizer, 0, column, tile, step, dout, count, start, stop, gradient)
 
@@ -171,7 +147,7 @@ def _minibatch(rows, count, work, thread):
 
 
 def _load_sparse(rows, net, order, first, count, work, begin, end, thread):
-    start, stop = _slices(net, work, begin, end)
+    start, stop = slices_of(net, work, begin, end)
     sparse.load_records(rows, order, first, count, start, stop, _minibatch(rows, count, work, thread))
 
 
@@ -185,10 +161,10 @@ def _folded(work, piece, column):
 @core
 def _slice_of(rows, net, work, unit):
     """Mean, length, weights, width, u and q of a unit."""
-    piece, column, width = _unit(net, work, unit)
+    piece, column, width = unit_of(net, work, unit)
     start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
     u, q = _folded(work, piece, column)
-    return pointer(rows.mean, start), n, shift(_weights(net, column), start * width), width, u, q
+    return pointer(rows.mean, start), n, shift(panel_weights(net, column), start * width), width, u, q
 
 
 def _settle_folded(rows, net, work, optimizer, minibatch, begin, end):
@@ -216,7 +192,7 @@ def _step(net):
 @core
 def _pair(net, work, unit, end):
     """Slice, first column, width and number of units: of a unit, or with the next of its slice if both are full."""
-    piece, column, width = _unit(net, work, unit)
+    piece, column, width = unit_of(net, work, unit)
     both = unit + 1 < end and column + 2 * width <= layer_columns(net, 0)
     return piece, column, 2 * width if both else width, 2 if both else 1
 
@@ -228,7 +204,7 @@ def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thr
         alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
         u, q = _folded(work, piece, column)
         sparse.forward_base(rows, piece, u, q, alpha, width, base)
-        w, z = _weights(net, column), _plane(net, work, place, piece, column)
+        w, z = panel_weights(net, column), plane(net, work, place, piece, column)
         step, z_step = _step(net), net.layers[0, STEP]
         position = first + distance if unit == begin or column == 0 else -1  # the records of a slice are asked for once
         ahead = sparse.ahead_of(rows, order, position, distance)
@@ -241,7 +217,7 @@ def _update_folded(rows, net, optimizer, order, first, dout, count, work, begin,
     keep, unit = 1.0 - learning_rate * optimizer.weight_decay, begin
     while unit < end:
         alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
-        (u, q), w, dz = _folded(work, piece, column), _weights(net, column), shift(dout, column)
+        (u, q), w, dz = _folded(work, piece, column), panel_weights(net, column), shift(dout, column)
         step, dz_step = _step(net), net.layers[0, STEP]
         sparse.sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, width, step, u, q)
         for k in range(unit, unit + n):
@@ -253,7 +229,7 @@ def _update_whole(rows, net, optimizer, order, first, dout, count, work, begin, 
     minibatch = _minibatch(rows, count, work, thread)
     gradient, step, per_slice = work_gradient(work, thread), net.layers[0, STEP], minibatch.n_blocks // rows.n_slices
     for unit in range(begin, end):
-        piece, column, width = _unit(net, work, unit)
+        piece, column, width = unit_of(net, work, unit)
         dz, mean = shift(dout, column), pointer(rows.mean, 0)
         offset = net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column
         for block in range(piece * per_slice, (piece + 1) * per_slice):
@@ -270,34 +246,65 @@ def _factor_folded(rows, work, optimizer, unit):
     return work.tiles.alpha[unit, 0]
 
 
+def _place_in_panel(rows, net, work, unit):
+    piece, column, width = unit_of(net, work, unit)
+    start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    return net.layers[0, PACKED_WEIGHTS] + net.layers[0, N_IN] * column + start * width, n * width
+
+
+def _stay(rows, net, work, optimizer, thread, n_threads):
+    pass
+
+
 # -- choice --------------------------------------------------------------------------------------------
 
-_DENSE = {
-    "load": _load_dense,
+_PLAIN = {"place": _place_in_panel, "factor": _factor_plain, "begin": _stay, "end": _stay}
+_DENSE = _PLAIN | {"load": _load_dense, "settle": _settle_dense, "forward": _forward_dense, "update": _update_dense}
+_WHOLE = _PLAIN | {"load": _load_sparse, "settle": _settle_whole, "forward": _forward_sparse, "update": _update_whole}
+_FOLDED = _WHOLE | {"settle": _settle_folded, "update": _update_folded, "factor": _factor_folded}
+_WIDE = _PLAIN | {
     "settle": _settle_dense,
-    "forward": _forward_dense,
-    "update": _update_dense,
-    "factor": _factor_plain,
+    "settle clipped": block_layer.settle,
+    "begin": block_layer.begin_call,
+    "end": block_layer.end_call,
+    "load": block_layer.load_wide,
+    "forward": block_layer.forward_wide,
+    "update": block_layer.update_wide,
 }
-_WHOLE = {
-    "load": _load_sparse,
-    "settle": _settle_whole,
-    "forward": _forward_sparse,
-    "update": _update_whole,
-    "factor": _factor_plain,
+_NARROW = _WIDE | {
+    "place": block_layer.unit_place_narrow,
+    "load": block_layer.load_narrow,
+    "forward": block_layer.forward_narrow,
+    "update": block_layer.update_narrow,
 }
-_FOLDED = {**_WHOLE, "settle": _settle_folded, "update": _update_folded, "factor": _factor_folded}
+_KINDS = {gather.Rows: _DENSE, ColumnBlocks: _WIDE, NarrowColumnBlocks: _NARROW}
 
 
 def _of_kind(name, rows, optimizer=None):
-    if class_of(rows) is gather.Rows:
-        return _DENSE[name]
-    return (_FOLDED if class_of(optimizer) is FoldedSgd else _WHOLE)[name]
+    kind = _KINDS.get(class_of(rows), _FOLDED if class_of(optimizer) is FoldedSgd else _WHOLE)
+    if name == "settle" and class_of(optimizer) is Clipped:
+        return kind.get("settle clipped", kind[name])
+    return kind[name]
 
 
 @overload(weight_factor, jit_options=OVERLOAD)
 def _choose_factor(rows, work, optimizer, unit):
     return _of_kind("factor", rows, optimizer)
+
+
+@overload(unit_place, jit_options=OVERLOAD)
+def _choose_place(rows, net, work, unit):
+    return _of_kind("place", rows)
+
+
+@overload(begin_call, jit_options=OVERLOAD)
+def _choose_begin(rows, net, work, optimizer, thread, n_threads):
+    return _of_kind("begin", rows)
+
+
+@overload(end_call, jit_options=OVERLOAD)
+def _choose_end(rows, net, work, optimizer, thread, n_threads):
+    return _of_kind("end", rows)
 
 
 @overload(load, jit_options=OVERLOAD)

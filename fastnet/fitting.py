@@ -142,7 +142,7 @@ class Fit:
             compile_seconds=state.compile_seconds,
             setup_seconds=setup_seconds,
             n_threads=task.n_threads,
-            first_layer="sparse" if self._run.sparse else "dense",
+            first_layer=self._run.kind,
         )
 
     # -- before the first epoch ------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 
 from ._jit import VECTOR_BYTES
 from .kernels.dense import PANEL_VECTORS
+from .kernels.narrow import FEW, MANY
 
 # Columns of a layer table: one row of int64 a layer.
 N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)
@@ -63,13 +64,26 @@ def layer_table(sizes: tuple[int, ...], activations: tuple[int, ...], dtype: np.
     table = np.zeros((len(sizes) - 1, 8), np.int64)
     table[:, N_IN], table[:, N_OUT] = sizes[:-1], sizes[1:]
     table[:, ACTIVATION] = activations
-    table[:, STEP] = [row_step(n, dtype) for n in sizes[1:]]
+    table[:, STEP] = [row_step(n, dtype) for n in (max(sizes[1], narrow_width(sizes[1])), *sizes[2:])]
     columns = np.array([padded(n, dtype) for n in sizes[1:]])
-    for weights, bias, width in ((WEIGHTS, BIAS, table[:, N_OUT]), (PACKED_WEIGHTS, PACKED_BIAS, columns)):
-        counts = np.concatenate([table[:, N_IN] * width, width])
+    room = table[:, N_IN] * columns
+    room[0] = max(room[0], lanes_room(int(table[0, N_IN]), int(table[0, N_OUT]), dtype))
+    kinds = (WEIGHTS, BIAS, table[:, N_IN] * table[:, N_OUT], table[:, N_OUT]), (PACKED_WEIGHTS, PACKED_BIAS, room, columns)
+    for weights, bias, sizes_of_weights, sizes_of_biases in kinds:
+        counts = np.concatenate([sizes_of_weights, sizes_of_biases])
         starts = np.cumsum(counts) - counts
         table[:, weights], table[:, bias] = np.split(starts, 2)
     return table
+
+
+def narrow_width(n_out: int) -> int:
+    """Accumulators that a first layer of ``n_out`` units takes in ``kernels/narrow.py``; 0 if it has too many units."""
+    return next((width for width in (FEW, MANY) if n_out <= width), 0)
+
+
+def lanes_room(n_in: int, n_out: int, dtype: np.dtype[Any]) -> int:
+    """Elements that the weights of the first layer take while its inputs lie along the lanes."""
+    return -(-padded(n_in, dtype) * narrow_width(n_out) // _LINE) * _LINE
 
 
 def n_parameters(table: np.ndarray) -> int:

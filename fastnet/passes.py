@@ -99,15 +99,17 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     if begin == end:
         first_layer.settle(rows, net, work, optimizer, 0, 0, updates.n_units(work))
         sampled_output.settle(targets)
-    elif thread == 0:
-        updates.transpose_share(net, work, 0, 1)
-        sampled_output.begin(targets, net, work, begin)
+    else:
+        if thread == 0:
+            updates.transpose_share(net, work, 0, 1)
+            sampled_output.begin(targets, net, work, begin)
+        first_layer.begin_call(rows, net, work, optimizer, thread, n_threads)
     for k in range(begin, end):
         if barrier.leave(work.arrivals, k, thread, n_threads):
             barrier.wait(work.arrivals, thread, n_threads)  # for the others' updates
+            n_threads = 1
             if thread > 0:
                 break
-            n_threads = 1
         first = k * batch_size
         count = min(batch_size, len(order) - first)
         now = begin_minibatch(optimizer, k, thread)
@@ -117,6 +119,8 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
         if thread == 0:
             losses[k], hits[k] = _totals(work, count)
             barrier.count_long_waits(work.arrivals, k, n_threads)
+    if begin < end:
+        first_layer.end_call(rows, net, work, optimizer, thread, n_threads)
     restore_float_mode(mode)
 
 

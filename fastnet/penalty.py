@@ -56,7 +56,7 @@ def _sum_units(targets, rows, net, work, optimizer, begin, end):
     if targets.norms.size == 0:
         return
     for unit in range(begin, end):
-        start, n = first_layer.unit_place(net, work, unit)
+        start, n = first_layer.unit_place(rows, net, work, unit)
         factor = first_layer.weight_factor(rows, work, optimizer, unit)
         targets.squares[unit] = sum_of_squares(pointer(net.packed, start), n) * factor * factor
 

@@ -38,11 +38,11 @@ def dense_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray) -> ga
     mean : ndarray of shape (n_features,)
         Of the network's dtype; rows become ``X * scale - mean``.
     """
-    code, multiplier = gather.CODES[X.dtype.name], _whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
-    return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], multiplier, _whole_vectors(mean))
+    code, multiplier = gather.CODES[X.dtype.name], whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
+    return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], multiplier, whole_vectors(mean))
 
 
-def _whole_vectors(vector: np.ndarray) -> np.ndarray:
+def whole_vectors(vector: np.ndarray) -> np.ndarray:
     full = aligned_zeros(padded(len(vector), vector.dtype), vector.dtype)
     full[: len(vector)] = vector
     return full
@@ -78,7 +78,7 @@ def sparse_rows(
         return None
     found = _empty_lists(starts, cuts, bounds, mean)
     total = sparse.copy_entries(rows, like, n_samples, found)
-    return found if _mean_is_small(total / X.size, mean) else None
+    return found if mean_is_small(total / X.size, mean) else None
 
 
 def blocks(X: np.ndarray, n_out: int, n_slices: int, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,9 +127,9 @@ def csr_rows(
     if ends[-1] >= 1 << 32:
         return None
     found = _empty_lists(ends.astype(np.uint32), cuts, bounds, mean)
-    multiplier = _whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
+    multiplier = whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
     total = csr.copy_csr(X.indptr, X.indices, X.data, n_samples, multiplier, found)
-    return found if _mean_is_small(total / (n_samples * n_features), mean) else None
+    return found if mean_is_small(total / (n_samples * n_features), mean) else None
 
 
 def _empty_lists(starts: np.ndarray, cuts: np.ndarray, bounds: np.ndarray, mean: np.ndarray) -> sparse.SparseRows:
@@ -139,7 +139,7 @@ def _empty_lists(starts: np.ndarray, cuts: np.ndarray, bounds: np.ndarray, mean:
     records = aligned_zeros(n_entries * size, np.dtype(np.uint8))
     lines = 1 + 6 * n_entries * size // (4 * n_samples * n_slices * gather.CACHE_LINE)
     squares = np.add.reduceat(np.square(mean, dtype=np.float64), cuts[:-1])
-    products, full = np.zeros((n_samples, n_slices), mean.dtype), _whole_vectors(mean)
+    products, full = np.zeros((n_samples, n_slices), mean.dtype), whole_vectors(mean)
     address = records.ctypes.data
     return sparse.SparseRows(address, records, starts, products, squares, cuts, bounds, n_slices, lines, full)
 
@@ -167,7 +167,7 @@ def _looks_sparse(rows: gather.Rows, dtype: np.dtype[Any], n_samples: int) -> bo
     return int(counts.sum()) <= 2 * MAX_DENSITY * n_rows * rows.n_features
 
 
-def _mean_is_small(square: float, mean: np.ndarray) -> bool:
+def mean_is_small(square: float, mean: np.ndarray) -> bool:
     """Whether no column's mean is large beside the spread of the entries after centring."""
     spread = square - float(np.square(mean, dtype=np.float64).mean())
     return bool(np.square(mean, dtype=np.float64).max() <= _MAX_MEAN**2 * max(spread, 0.0))

@@ -7,8 +7,10 @@ import numpy as np
 
 from . import barrier, hidden, passes, plan
 from ._parallel import Together
+from .block_rows import block_rows
 from .exceptions import DivergenceError
 from .kernels import gather, sgd, sparse
+from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .layers import Net
 from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
@@ -91,7 +93,7 @@ class Run:
         self._right = self._trained = 0
         self._loaded: Any = None
         self._X: Any = None
-        self._rows: gather.Rows | sparse.SparseRows | None = None
+        self._rows: gather.Rows | sparse.SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None
         self._blocks: RowBlocks | None = None
         self._block: np.ndarray | None = None
         self.load(X, targets, batch_size, n_samples)
@@ -130,11 +132,11 @@ class Run:
         """Forget the rows, whose memory others will need before the next ones are loaded."""
         self._loaded = self._X = self._blocks = self._block = None
         self._targets = part(self._targets, 0, 0)
+        if self.kind != "dense":
+            lists: Any = self._rows
+            self._rows = lists._replace(records=np.zeros(0, np.uint8), starts=lists.starts[:1].copy())
         if isinstance(self._rows, sparse.SparseRows):
-            none = np.zeros(0, np.uint8)
-            self._rows = self._rows._replace(
-                records=none, starts=self._rows.starts[:1].copy(), products=self._rows.products[:0].copy()
-            )
+            self._rows = self._rows._replace(products=self._rows.products[:0].copy())
 
     def _load_rows(self, n_slices: int) -> None:
         """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
@@ -143,16 +145,19 @@ class Run:
         if entries is not None or not isinstance(self._rows, gather.Rows):
             arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
             self._work = workspace(self._plain.layers, self._network.dtype, *arguments)
-        self.sparse = entries is not None
+        self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
         if entries is not None:
             self._rows = entries
         else:
             self._rows = dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype), *scaling)
 
-    def _entries(self, X: Any, n_slices: int) -> sparse.SparseRows | None:
-        """Entries of the rows, or None if these had better stay dense."""
+    def _entries(self, X: Any, n_slices: int) -> Any:
+        """Blocks or entries of the rows, or None if these had better stay dense."""
+        arguments = X, *self._network._scaling(X), self._network.layer_sizes[1]
+        if (found := block_rows(*arguments, self._most, n_slices)) is not None:
+            return found
         lists = csr_rows if is_sparse(X) else sparse_rows
-        return lists(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
+        return lists(*arguments, n_slices)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""
@@ -161,7 +166,7 @@ class Run:
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
         clipped = self._clipping(optimizer)
-        return sgd.folded(clipped) if self.sparse else clipped
+        return sgd.folded(clipped) if self.kind == "sparse" else clipped
 
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
@@ -292,7 +297,7 @@ class Run:
         in memory, laid out like ``Network.parameters``.
         """
         state: dict[str, Any] = {"parameters": self.unpacked(self._plain.packed), "folded": None}
-        if self.sparse:
+        if self.kind == "sparse":
             state["folded"] = {name: getattr(self._work.tiles, name).copy() for name in _FOLDED}
         return state
 

@@ -5,11 +5,13 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
             store_first, load_as, prefetch``
-* lanes     ``lanes, splat, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
+* lanes     ``lanes, splat, quad, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
-* bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, lowest_bit, without_lowest_bit, count_bits``
+* bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
+            without_lowest_bit, count_bits``
 * tiles     ``tile_zeros, tile_width, tile_muladd, tile_muladd_rows, tile_load, tile_store, tile_add, tile_sum,
-            tile_plus, tile_scale_store, tile_scale_add``: a block of vectors that stays in registers
+            tile_plus, tile_scale_store, tile_scale_add, tile_muladd_vector, tile_dot, tile_row_sums``: a block of
+            vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -346,6 +348,16 @@ def splat(typingctx, like, value):
 
 
 @intrinsic
+def quad(typingctx, like):
+    """Vector of four zeros, however wide registers are, of the dtype that ``like`` implies."""
+
+    def codegen(context, builder, sig, args):
+        return _constant(sig.return_type, 0.0)
+
+    return VectorType(_like(like).dtype, 4)(like), codegen
+
+
+@intrinsic
 def lane_index(typingctx, like):
     """Vector 0, 1, 2, … of the type of ``like``."""
 
@@ -585,6 +597,16 @@ def nonzero_bits(typingctx, start, index):
         return builder.bitcast(compare("!=", values, zeros), ir.IntType(64))
 
     return types.uint64(start, types.int64), codegen
+
+
+@intrinsic
+def single_bit(typingctx, position):
+    """Number of which only the bit at a position is set."""
+
+    def codegen(context, builder, sig, args):
+        return builder.shl(ir.Constant(ir.IntType(64), 1), args[0])
+
+    return types.uint64(types.int64), codegen
 
 
 @intrinsic
@@ -829,3 +851,74 @@ def tile_scale_add(typingctx, tile, factor, start, step):
             _store(builder, builder.fadd(old, value), line, offset, kind.vector)
 
     return types.void(tile, factor, start, types.int64), codegen
+
+
+@intrinsic
+def tile_muladd_vector(typingctx, tile, vector, start, step):
+    """Tile plus, lane by lane, ``vector`` times a tile in memory, whose rows lie ``step`` elements apart."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, left, start, step) = sig.return_type, args
+        for number, line, offset in _tile_each(builder, kind, start, step):
+            right, old = _load(builder, line, offset, kind.vector), builder.extract_value(tile, number)
+            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), number)
+        return tile
+
+    return tile(tile, vector, start, types.int64), codegen
+
+
+@intrinsic
+def tile_dot(typingctx, total, factors, tile):
+    """Tile of one row plus ``factors[0]``, ``factors[1]``, … times the rows of another tile, one after the other."""
+
+    def codegen(context, builder, sig, args):
+        kind, (total, factors, tile) = sig.args[2], args
+        for row in range(kind.rows):
+            scalar = builder.load(builder.gep(factors, [ir.Constant(ir.IntType(64), row)]))
+            left = _spread(builder, scalar, kind.vector)
+            for j in range(kind.columns):
+                right, old = builder.extract_value(tile, row * kind.columns + j), builder.extract_value(total, j)
+                total = builder.insert_value(total, _muladd(builder, kind.vector, left, right, old), j)
+        return total
+
+    fits = total.rows == 1 and total.columns == tile.columns
+    return (total(total, factors, tile), codegen) if fits else None
+
+
+def _halved(builder, vector: VectorType, a, b, pieces: int):
+    """Add the halves of the pieces of two vectors; the sums, half as long, lie piece by piece: a's, then b's."""
+    size = vector.lanes // pieces
+    low = [v * vector.lanes + p * size + k for p in range(pieces) for v in (0, 1) for k in range(size // 2)]
+    masks = [ir.Constant(ir.VectorType(_INT32, vector.lanes), [i + half for i in low]) for half in (0, size // 2)]
+    return builder.fadd(*(builder.shuffle_vector(a, b, mask) for mask in masks))
+
+
+def _lane_sums(builder, vector: VectorType, values):
+    """Vector of the sums of the lanes of as many vectors as it has lanes."""
+    # Neighbours come together last, so that the sums come out in order.
+    pieces = 1
+    while len(values) > 1:
+        half = len(values) // 2
+        values = [_halved(builder, vector, values[i], values[i + half], pieces) for i in range(half)]
+        pieces *= 2
+    return values[0]
+
+
+@intrinsic
+def tile_row_sums(typingctx, tile, start):
+    """Write the sum of the lanes of each row of a tile of one column to ``start[0]``, ``start[1]``, …"""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start) = sig.args[0], args
+        vector, lanes = kind.vector, kind.vector.lanes
+        for first in range(0, kind.rows, lanes):
+            n = min(lanes, kind.rows - first)
+            values = [builder.extract_value(tile, first + i) for i in range(n)]
+            values += [_constant(vector, 0.0)] * (lanes - n)
+            sums, some = _lane_sums(builder, vector, values), VectorType(vector.dtype, n)
+            if n < lanes:
+                mask = ir.Constant(ir.VectorType(_INT32, n), list(range(n)))
+                sums = builder.shuffle_vector(sums, sums, mask)
+            _store(builder, sums, start, ir.Constant(ir.IntType(64), first), some)
+
+    return (types.void(tile, start), codegen) if tile.columns == 1 else None

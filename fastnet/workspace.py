@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from . import barrier, plan
+from .block_rows import block_work, input_cuts
+from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sparse import QUAD, SparseRows
 from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, Work
@@ -20,7 +22,7 @@ def workspace(
     n_threads: int,
     train: bool,
     n_slices: int = 1,
-    rows: SparseRows | None = None,
+    rows: SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None,
     slopes: bool = False,
 ) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
@@ -37,30 +39,33 @@ def workspace(
         Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
     n_slices : int
         Slices that the inputs are cut into.
-    rows : SparseRows, optional
-        Rows that will be trained on if they are sparse.
+    rows : SparseRows, ColumnBlocks or NarrowColumnBlocks, optional
+        Rows that will be trained on if they are not dense.
     slopes : bool, default=False
         Whether the network trains with slopes: see ``hidden.py``.
     """
     n_rows, sizes = batch_size * (1 if train else n_threads), (int(layers[0, N_IN]), *layers[:, N_OUT].tolist())
     columns, width = padded(int(layers[0, N_OUT]), dtype), PANEL_VECTORS * lanes(dtype)
     places, size = _places(layers, dtype, n_rows, n_slices, train, slopes)
-    block = int(np.diff(rows.bounds).max()) if rows is not None else 0
+    block = int(np.diff(rows.bounds).max()) if isinstance(rows, SparseRows) else 0
     gradient = row_step(max(UPDATE_ROWS, block) * width, dtype)
     shares = plan.units(columns, width, n_slices, n_threads)
     tiles: Any
+    cuts = slice_cuts(sizes[0], n_slices)
     if not train:
         tiles = _mixed_tiles(layers, dtype, batch_size, n_threads)
     elif rows is None:
         tiles = _tiles(layers, dtype, batch_size, n_threads)
+    elif isinstance(rows, SparseRows):
+        tiles, cuts = sparse_work(rows, columns, batch_size, n_threads), rows.cuts
     else:
-        tiles = sparse_work(rows, columns, batch_size, n_threads)
+        tiles, cuts = block_work(rows, sizes[0], sizes[1], batch_size, n_threads), input_cuts(rows, sizes[0])
     return Work(
         batch_size=batch_size,
         n_rows=n_rows,
         buffer=aligned_zeros(size, dtype),
         places=places,
-        cuts=slice_cuts(int(layers[0, N_IN]), n_slices) if rows is None else rows.cuts,
+        cuts=cuts,
         units=shares,
         tiles=tiles,
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),

@@ -1,0 +1,261 @@
+"""The first layer on rows as blocks of columns, strung together from ``kernels/narrow.py`` and ``kernels/wide.py``.
+
+While a compiled call lasts, the first layer's weights, and what an optimizer remembers of them, lie in the order of
+the blocks; before and after, they lie as in any other network.
+"""
+
+from numba.extending import overload
+
+from . import barrier
+from ._jit import OVERLOAD, OVERLOAD_CORE, core
+from .kernels import adam, blocks, clipping, dense, narrow, sgd, wide
+from .layers import UPDATE_ROWS, Gradient, apply, layer_columns, share, work_gradient
+from .layout import N_IN, PACKED_WEIGHTS, STEP
+from .simd import lanes, pointer, shift
+from .units import panel_weights, plane, slices_of, unit_of
+from .views import class_of
+
+# Records of samples are asked for at least so many samples earlier.
+PREFETCH_ROWS = 16
+
+
+# -- the order of the weights --------------------------------------------------------------------------
+
+
+def _reorder(net, rows, work, vector, forth, thread, n_threads):
+    """Put a thread's share of the first layer's part of a packed vector in the order of the blocks, or back."""
+    raise NotImplementedError
+
+
+def _reorder_wide(net, rows, work, vector, forth, thread, n_threads):
+    n_in, columns, order = net.layers[0, N_IN], layer_columns(net, 0), pointer(rows.order, 0)
+    full = dense.panel_width(pointer(net.packed, 0))
+    begin, end = share(columns, full, thread, n_threads)
+    for column in range(begin, end, full):
+        w, room = pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column), pointer(work.tiles.room, n_in * column)
+        blocks.permute_panel(w, n_in, min(full, columns - column), order, forth, room)
+
+
+def _reorder_narrow(net, rows, work, vector, forth, thread, n_threads):
+    if thread > 0:
+        return
+    n_in, columns, width = net.layers[0, N_IN], layer_columns(net, 0), work.tiles.width
+    order, room = pointer(rows.order, 0), pointer(work.tiles.room, 0)
+    w = pointer(vector, net.layers[0, PACKED_WEIGHTS])
+    if forth:
+        blocks.to_lanes(w, n_in, columns, lanes(w), width, order, room)
+    else:
+        blocks.from_lanes(w, n_in, columns, lanes(w), width, order, room)
+
+
+@overload(_reorder, jit_options=OVERLOAD)
+def _choose_reorder(net, rows, work, vector, forth, thread, n_threads):
+    return _reorder_narrow if class_of(rows) is blocks.NarrowColumnBlocks else _reorder_wide
+
+
+def _reorder_memory(net, rows, work, optimizer, forth, thread, n_threads):
+    """Do the same to what an optimizer remembers."""
+    raise NotImplementedError
+
+
+def _reorder_sgd(net, rows, work, optimizer, forth, thread, n_threads):
+    if optimizer.velocity.size > 0:
+        _reorder(net, rows, work, optimizer.velocity, forth, thread, n_threads)
+
+
+def _reorder_adam(net, rows, work, optimizer, forth, thread, n_threads):
+    _reorder(net, rows, work, optimizer.m, forth, thread, n_threads)
+    _reorder(net, rows, work, optimizer.v, forth, thread, n_threads)
+
+
+def _reorder_clipped(net, rows, work, optimizer, forth, thread, n_threads):
+    _reorder_memory(net, rows, work, optimizer.optimizer, forth, thread, n_threads)
+
+
+def _reorder_gradient(net, rows, work, optimizer, forth, thread, n_threads):
+    _reorder(net, rows, work, optimizer.packed, forth, thread, n_threads)
+
+
+_MEMORIES = {
+    sgd.Sgd: _reorder_sgd,
+    adam.Adam: _reorder_adam,
+    clipping.Clipped: _reorder_clipped,
+    Gradient: _reorder_gradient,
+}
+
+
+@overload(_reorder_memory, jit_options=OVERLOAD)
+def _choose_memory(net, rows, work, optimizer, forth, thread, n_threads):
+    return _MEMORIES[class_of(optimizer)]
+
+
+def begin_call(rows, net, work, optimizer, thread, n_threads):
+    """Put the weights in the order of the blocks; no thread goes on before."""
+    _reorder(net, rows, work, net.packed, True, thread, n_threads)
+    _reorder_memory(net, rows, work, optimizer, True, thread, n_threads)
+    barrier.wait(work.arrivals, thread, n_threads)
+    begin, end = (0, work.units[len(work.units) - 1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
+    set_bases(rows, net, work, begin, end)
+
+
+def end_call(rows, net, work, optimizer, thread, n_threads):
+    """Put the weights back, once no thread works on them any more."""
+    barrier.wait(work.arrivals, thread, n_threads)
+    _reorder(net, rows, work, net.packed, False, thread, n_threads)
+    _reorder_memory(net, rows, work, optimizer, False, thread, n_threads)
+
+
+# -- both kinds ----------------------------------------------------------------------------------------
+
+
+@core
+def _totals(net, dout, count, work, thread):
+    """Sums of the gradients of the layer's outputs."""
+    totals = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1])
+    blocks.column_sums(dout, net.layers[0, STEP], count, layer_columns(net, 0), totals)
+    return totals
+
+
+def set_bases(rows, net, work, begin, end):
+    """Compute offset @ w for units ``begin`` to ``end``."""
+    raise NotImplementedError
+
+
+@core
+def _empty_base(work, unit):
+    """Where a unit's offset @ w lies, after it was set to zero."""
+    n = work.tiles.base.shape[1]
+    base = pointer(work.tiles.base, unit * n)
+    for j in range(n):
+        base[j] = 0
+    return base
+
+
+def _keeps_weights(optimizer):
+    """Whether an optimizer keeps the gradients for later: then offset @ w stays as it is for now."""
+    raise NotImplementedError
+
+
+def _yes(optimizer):
+    return True
+
+
+def _no(optimizer):
+    return False
+
+
+@overload(_keeps_weights, jit_options=OVERLOAD_CORE)
+def _choose_keeps(optimizer):
+    return _yes if class_of(optimizer) is clipping.Kept else _no
+
+
+def settle(rows, net, work, optimizer, minibatch, begin, end):
+    """Compute offset @ w anew, for optimizers that change the weights after ``update``."""
+    set_bases(rows, net, work, begin, end)
+
+
+@core
+def _distance(count):
+    """How many samples earlier records are asked for."""
+    return max(count, PREFETCH_ROWS)
+
+
+# -- many units ----------------------------------------------------------------------------------------
+
+
+def load_wide(rows, net, order, first, count, work, begin, end, thread):
+    start, stop = slices_of(net, work, begin, end)
+    for piece in range(start, stop):
+        lists, step = blocks.lists_of(work, thread), net.layers[0, STEP]
+        blocks.load_lists(rows, order, first, count, piece, step, _distance(count), lists)
+
+
+def _set_bases_wide(rows, net, work, begin, end):
+    n_in, offset = net.layers[0, N_IN], pointer(rows.offset, 0)
+    for unit in range(begin, end):
+        (piece, column, width), base = unit_of(net, work, unit), _empty_base(work, unit)
+        w = panel_weights(net, column)
+        wide.add_base(n_in, offset, w, width, rows.cuts[piece], rows.cuts[piece + 1], base)
+
+
+def forward_wide(rows, net, order, first, count, work, place, begin, end, thread):
+    n_in, step, lists = net.layers[0, N_IN], net.layers[0, STEP], blocks.lists_of(work, thread)
+    for unit in range(begin, end):
+        piece, column, width = unit_of(net, work, unit)
+        w, z = panel_weights(net, column), plane(net, work, place, piece, column)
+        base = pointer(work.tiles.base, unit * work.tiles.base.shape[1])
+        wide.wide_forward(n_in, w, width, base, lists, rows.cuts[piece], rows.cuts[piece + 1], z, step, count)
+
+
+def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    gradient, lists, n_in = work_gradient(work, thread), blocks.lists_of(work, thread), net.layers[0, N_IN]
+    totals, offset = _totals(net, dout, count, work, thread), pointer(rows.offset, 0)
+    for unit in range(begin, end):
+        (piece, column, width), whole = unit_of(net, work, unit), n_in // blocks.WIDE
+        start, dz, total = net.layers[0, PACKED_WEIGHTS] + n_in * column, shift(dout, column), shift(totals, column)
+        block, stop, w, base = rows.cuts[piece], rows.cuts[piece + 1], panel_weights(net, column), totals
+        if not _keeps_weights(optimizer):
+            base = _empty_base(work, unit)
+        while block < stop:
+            # The last block by itself if it shares inputs with the one before: those are skipped.
+            last = block + 1 if block >= whole else min(block + UPDATE_ROWS // blocks.WIDE, stop, whole)
+            wide.wide_gradient(n_in, offset, lists, block, last, width, dz, total, gradient)
+            row, bottom = block * blocks.WIDE, min(last * blocks.WIDE, n_in)
+            new = shift(gradient, (row - wide.block_row(block, n_in)) * width)
+            apply(optimizer, net.packed, start + row * width, new, (bottom - row) * width, True)
+            if not _keeps_weights(optimizer):
+                wide.add_base(n_in, offset, w, width, block, last, base)
+            block = last
+
+
+# -- few units -----------------------------------------------------------------------------------------
+
+
+@core
+def _narrow_weights(net):
+    return pointer(net.packed, net.layers[0, PACKED_WEIGHTS])
+
+
+def load_narrow(rows, net, order, first, count, work, begin, end, thread):
+    pass
+
+
+def _set_bases_narrow(rows, net, work, begin, end):
+    w, offset = _narrow_weights(net), pointer(rows.offset, 0)
+    for piece in range(begin, end):
+        base = _empty_base(work, piece)
+        narrow.narrow_add_base(offset, w, work.tiles.width, rows.cuts[piece], rows.cuts[piece + 1], base)
+
+
+def forward_narrow(rows, net, order, first, count, work, place, begin, end, thread):
+    w, samples, step = _narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
+    for piece in range(begin, end):
+        z, ahead = plane(net, work, place, piece, 0), _distance(count)
+        base = pointer(work.tiles.base, piece * work.tiles.base.shape[1])
+        narrow.narrow_forward(rows, order, first, count, piece, w, work.tiles.width, base, samples, z, step, ahead)
+
+
+def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    gradient, samples, width = work_gradient(work, thread), narrow.samples_of(work, thread), work.tiles.width
+    totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), _narrow_weights(net)
+    size, start, step = lanes(dout) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
+    at_once, base = work.gradients.shape[1] // size, totals
+    for piece in range(begin, end):
+        if not _keeps_weights(optimizer):
+            base = _empty_base(work, piece)
+        for block in range(rows.cuts[piece], rows.cuts[piece + 1], at_once):
+            last = min(block + at_once, rows.cuts[piece + 1])
+            narrow.narrow_gradient(offset, samples, count, block, last, width, dout, step, totals, gradient)
+            apply(optimizer, net.packed, start + block * size, gradient, (last - block) * size, True)
+            if not _keeps_weights(optimizer):
+                narrow.narrow_add_base(offset, w, width, block, last, base)
+
+
+def unit_place_narrow(rows, net, work, unit):
+    start, n = work.cuts[unit], work.cuts[unit + 1] - work.cuts[unit]
+    return net.layers[0, PACKED_WEIGHTS] + start * work.tiles.width, n * work.tiles.width
+
+
+@overload(set_bases, jit_options=OVERLOAD)
+def _choose_bases(rows, net, work, begin, end):
+    return _set_bases_narrow if class_of(rows) is blocks.NarrowColumnBlocks else _set_bases_wide

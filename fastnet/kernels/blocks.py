@@ -1,0 +1,308 @@
+"""Rows as blocks of columns, for data whose entries that are not zero lie together, as the pixels of an image do.
+
+Columns are put in an order in which those that are not zero together are neighbours, and cut into blocks of ``size``
+columns. Of each row only the blocks with an entry that is not zero are kept, and these whole: 51 blocks of 4, or 31 of
+8, of an MNIST image with its 150 entries. So a third or two thirds more values are multiplied than with single
+entries (``sparse.py``), but the weights of a block, or their gradients, stay in registers while all samples of a
+minibatch that have the block pass over them: nothing is loaded and stored for each entry.
+
+A minibatch is turned round for it: each block has a list of the samples that have it, with their values (``wide.py``),
+or bits that say which have it (``narrow.py``).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._jit import core, entry, kernel
+from ..simd import lanes, load, load_as, pointer, pointer_to, prefetch, quad, splat, store
+from ..views import views
+from . import gather
+from .sparse import _collect
+
+# Columns of a block for the wide kernels; for the narrow ones it is the lanes of a vector.
+WIDE = 4
+
+_NUMBER_BYTES = 2  # of a block
+
+
+class ColumnBlocks(NamedTuple):
+    """The blocks of the user's matrix: a record for each slice of each row, first their numbers, then their values."""
+
+    address: int  # of the first record
+    records: Any  # uint8; keeps them alive
+    like: Any  # an empty array of the values' dtype: uint8 as the user's data, or the network's
+    starts: Any  # (n_rows * n_slices + 1,) uint32: blocks before each record
+    order: Any  # (n_features,) int64: column at each position
+    scale: Any  # (n_blocks * size,) of the network's dtype, by place in a row: rows become row * scale + offset
+    offset: Any  # (n_blocks * size,)
+    cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
+    size: int  # columns of a block
+    lines: int  # cache lines of a record, on average
+
+
+class NarrowColumnBlocks(NamedTuple):
+    """The same for a first layer of few units."""
+
+    address: int
+    records: Any
+    like: Any
+    starts: Any
+    order: Any
+    scale: Any
+    offset: Any
+    cuts: Any
+    size: int
+    lines: int
+
+
+class WideWork(NamedTuple):
+    """The lists of a minibatch, for each thread, and what goes with the weights."""
+
+    bounds: Any  # (n_blocks + 1,) int64: where the list of each block begins
+    counts: Any  # (threads, n_blocks) int64: samples in each list
+    numbers: Any  # (threads, n) int32: offsets of the samples' rows in the layer's outputs
+    values: Any  # (threads, n * size): values of the samples
+    base: Any  # (units, width of a panel): offset @ w
+    totals: Any  # (threads, columns): dz.sum(axis=0)
+    room: Any  # as large as the first layer's weights
+
+
+class NarrowWork(NamedTuple):
+    """The blocks of a minibatch, for each thread, and what goes with the weights."""
+
+    masks: Any  # (threads, words, n_blocks) uint64: bit s of word k says that sample 64 k + s has the block
+    values: Any  # (threads, B, step): those that samples have, each at its place in the row
+    base: Any  # (n_slices, T * L): offset * w, summed over the blocks
+    totals: Any  # (threads, columns): dz.sum(axis=0)
+    room: Any  # as large as the first layer's weights
+    width: int  # T, accumulators of the tiles
+
+
+class Lists(NamedTuple):
+    """Pointers to the lists of one thread."""
+
+    bounds: Any
+    counts: Any
+    numbers: Any
+    values: Any
+
+
+# -- the user's matrix, made blocks once per fit -------------------------------------------------------
+
+
+class Places(NamedTuple):
+    """Where the columns lie, and room for one row."""
+
+    blocks: Any  # (n_features,) int64: block of each column
+    slots: Any  # (n_features,) int64: where a column lies in the row, whose blocks lie one after the other
+    cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
+    flags: Any  # (n_blocks,) uint8, zeros: whether a block has an entry
+    row: Any  # (n_blocks * size,), zeros, of the values' dtype
+    columns: Any  # (n_features,) uint16
+    values: Any  # (n_features,) of the data's dtype
+
+
+@core
+def _count_flags(places, row, counts):
+    n_slices = len(places.cuts) - 1
+    for piece in range(n_slices):
+        n = 0
+        for block in range(places.cuts[piece], places.cuts[piece + 1]):
+            n += places.flags[block]
+            places.flags[block] = 0
+        counts[row * n_slices + piece] = n
+
+
+@core
+def _write_record(places, rows, row):
+    """Write the record of the row that lies in ``places``, as long as it was counted, and clear it there."""
+    n_slices, size, itemsize = len(places.cuts) - 1, rows.size, rows.like.itemsize
+    for piece in range(n_slices):
+        begin = np.int64(rows.starts[row * n_slices + piece])
+        n, at = np.int64(rows.starts[row * n_slices + piece + 1]) - begin, 0
+        address = rows.address + begin * (_NUMBER_BYTES + size * itemsize)
+        numbers = pointer_to(address, np.uint16)
+        values = pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type)
+        for block in range(places.cuts[piece], places.cuts[piece + 1]):
+            if places.flags[block] != 0:
+                for k in range(size):
+                    if at < n:
+                        values[at * size + k] = places.row[block * size + k]
+                    places.row[block * size + k] = 0
+                if at < n:
+                    numbers[at] = block
+                places.flags[block] = 0
+                at += 1
+        for t in range(at, n):  # the rows have changed since they were counted
+            numbers[t] = places.cuts[piece]
+            for k in range(size):
+                values[t * size + k] = 0
+
+
+@entry
+def count_blocks(rows, like, n_rows, places, counts):
+    """counts (n_rows * n_slices,): blocks with an entry of dense rows; ``like`` is an array of their dtype."""
+    rows, places, counts, n = views(rows), views(places), views(counts), rows.n_features
+    columns, values = pointer(places.columns, 0), pointer(places.values, 0)
+    for row in range(n_rows):
+        source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
+        found = min(n, _collect(source, rows.column_step, 0, n, n, values, columns))
+        for t in range(found):
+            places.flags[places.blocks[columns[t]]] = 1
+        _count_flags(places, row, counts)
+
+
+@entry
+def copy_blocks(rows, like, n_rows, places, found):
+    """Fill the records of ``found``, as long as they were counted; returns the sum of the squares of all entries."""
+    rows, places, found, n, total = views(rows), views(places), views(found), rows.n_features, 0.0
+    columns, values = pointer(places.columns, 0), pointer(places.values, 0)
+    for row in range(n_rows):
+        source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
+        count = min(n, _collect(source, rows.column_step, 0, n, n, values, columns))
+        for t in range(count):
+            value = np.float64(values[t]) * gather.factor(rows.scale, columns[t])
+            total += value * value
+            places.flags[places.blocks[columns[t]]] = 1
+            places.row[places.slots[columns[t]]] = values[t]
+        _write_record(places, found, row)
+    return total
+
+
+@entry
+def count_csr_blocks(starts, columns, values, n_rows, places, counts):
+    """counts (n_rows * n_slices,): blocks with an entry of compressed sparse rows."""
+    places = views(places)
+    for row in range(n_rows):
+        for i in range(starts[row], starts[row + 1]):
+            if values[i] != 0:
+                places.flags[places.blocks[columns[i]]] = 1
+        _count_flags(places, row, counts)
+
+
+@entry
+def copy_csr_blocks(starts, columns, values, n_rows, scale, places, found):
+    """Fill the records of ``found`` as they were counted; returns the sum of the squares of all entries."""
+    places, found, total = views(places), views(found), 0.0
+    for row in range(n_rows):
+        for i in range(starts[row], starts[row + 1]):
+            if values[i] != 0:
+                value = np.float64(values[i]) * gather.factor(scale, columns[i])
+                total += value * value
+                places.flags[places.blocks[columns[i]]] = 1
+                places.row[places.slots[columns[i]]] = values[i]
+        _write_record(places, found, row)
+    return total
+
+
+# -- minibatches ---------------------------------------------------------------------------------------
+
+
+@core
+def record(rows, row, piece):
+    """Blocks of a slice of a row: their numbers, their values, and how many there are."""
+    n_slices = len(rows.cuts) - 1
+    begin = np.int64(rows.starts[np.int64(row) * n_slices + piece])
+    n = np.int64(rows.starts[np.int64(row) * n_slices + piece + 1]) - begin
+    address = rows.address + begin * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    return pointer_to(address, np.uint16), pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type), n
+
+
+@core
+def ask_for(rows, order, position, distance, piece):
+    """Ask for the record of the sample ``distance`` later in the order, and where that after as many more lies.
+
+    Where records lie must itself have come from memory by then: see ``sparse.Ahead``.
+    """
+    n_slices, last = len(rows.cuts) - 1, len(order) - 1
+    later = np.int64(order[min(position + 2 * distance, last)]) * n_slices + piece
+    prefetch(pointer(rows.starts, 0), later)
+    soon = np.int64(order[min(position + distance, last)]) * n_slices + piece
+    size = _NUMBER_BYTES + rows.size * rows.like.itemsize
+    source = pointer_to(rows.address + np.int64(rows.starts[soon]) * size, np.uint8)
+    for line in range(rows.lines):  # always as many: the end of such a short loop is else mispredicted
+        prefetch(source, line * gather.CACHE_LINE)
+
+
+@core
+def lists_of(work, thread):
+    """Lists of a thread."""
+    return Lists(
+        pointer(work.tiles.bounds, 0),
+        pointer(work.tiles.counts, thread * work.tiles.counts.shape[1]),
+        pointer(work.tiles.numbers, thread * work.tiles.numbers.shape[1]),
+        pointer(work.tiles.values, thread * work.tiles.values.shape[1]),
+    )
+
+
+@kernel
+def load_lists(rows, order, first, count, piece, step, distance, lists):
+    """Fill the lists of the blocks of a slice with samples ``order[first : first + count]``, scaled.
+
+    Rows of the layer's outputs lie ``step`` elements apart.
+    """
+    like, scale = quad(lists.values), pointer(rows.scale, 0)
+    for block in range(rows.cuts[piece], rows.cuts[piece + 1]):
+        lists.counts[block] = 0
+    for b in range(count):
+        ask_for(rows, order, first + b, distance, piece)
+        numbers, values, n = record(rows, order[first + b], piece)
+        for t in range(n):
+            block = np.int64(numbers[t])
+            length = lists.counts[block]
+            place = lists.bounds[block] + length
+            lists.counts[block] = length + 1
+            lists.numbers[place] = b * step
+            value = load_as(values, t * WIDE, like) * load_as(scale, block * WIDE, like)
+            store(lists.values, place * WIDE, value)
+
+
+@kernel
+def column_sums(dz, step, count, columns, out):
+    """out (columns,) = dz.sum(axis=0), whole vectors, in two sums."""
+    for j in range(0, columns, lanes(dz)):
+        one, two = splat(dz, 0.0), splat(dz, 0.0)
+        for b in range(0, count - 1, 2):
+            one = one + load(dz, b * step + j)
+            two = two + load(dz, (b + 1) * step + j)
+        if count % 2 == 1:
+            one = one + load(dz, (count - 1) * step + j)
+        store(out, j, one + two)
+
+
+# -- the order of the weights --------------------------------------------------------------------------
+
+
+@kernel
+def permute_panel(w, n_in, width, order, forth, room):
+    """Put the rows of a panel (I, width) in the order of the blocks, or back."""
+    for i in range(0, n_in * width, lanes(w)):
+        store(room, i, load(w, i))
+    for p in range(n_in):
+        old, new = (order[p], p) if forth else (p, order[p])
+        for j in range(0, width, lanes(w)):
+            store(w, new * width + j, load(room, old * width + j))
+
+
+@kernel
+def to_lanes(w, n_in, columns, size, width, order, room):
+    """w (I, columns) to (n_blocks, width, size): inputs along the lanes, in the order of the blocks."""
+    for i in range(n_in * columns):
+        room[i] = w[i]
+    for p in range(-(-n_in // size) * size):
+        block, k = p // size, p % size
+        for j in range(width):
+            inside = p < n_in and j < columns
+            w[(block * width + j) * size + k] = room[order[p] * columns + j] if inside else 0.0
+
+
+@kernel
+def from_lanes(w, n_in, columns, size, width, order, room):
+    """Opposite of ``to_lanes``."""
+    for i in range(-(-n_in // size) * size * width):
+        room[i] = w[i]
+    for p in range(n_in):
+        block, k = p // size, p % size
+        for j in range(columns):
+            w[order[p] * columns + j] = room[(block * width + j) * size + k] if j < width else 0.0

@@ -1,0 +1,98 @@
+"""First layer of many units on rows as blocks of 4 columns.   x (B, I) as blocks, w (I, O) in panels, z (B, O)
+
+z  = (x + offset) @ w          dw = (x + offset).T @ dz
+
+The units lie along the lanes. A tile of 4 inputs times up to 3 vectors of units stays in registers while the samples on
+a block's list pass: of the weights, while they add to z, or of the gradients.
+"""
+
+from .._jit import core, kernel
+from ..simd import (
+    lanes,
+    shift,
+    tile_dot,
+    tile_load,
+    tile_muladd,
+    tile_store,
+    tile_sum,
+    tile_width,
+    tile_zeros,
+)
+from .blocks import WIDE
+
+
+@core
+def block_row(block, n_in):
+    """First input of a block: the last one lies at the end, even if it shares inputs with the one before."""
+    return min(block * WIDE, n_in - WIDE)
+
+
+@core
+def _forward(line, tile, n_in, w, base, lists, begin, end, z, step, count):
+    width, start = tile_width(line), tile_load(line, base, 0)
+    for b in range(count):
+        tile_store(start, shift(z, b * step), 0)
+    for block in range(begin, end):
+        first = lists.bounds[block]
+        last = first + lists.counts[block]
+        weights = tile_load(tile, shift(w, block_row(block, n_in) * width), width)
+        for place in range(first, last):
+            out = shift(z, int(lists.numbers[place]))
+            total = tile_dot(tile_load(line, out, 0), shift(lists.values, place * WIDE), weights)
+            tile_store(total, out, 0)
+
+
+@kernel
+def wide_forward(n_in, w, width, base, lists, begin, end, z, step, count):
+    """Outputs of one panel for the samples on the lists of blocks ``begin`` to ``end``, from ``base``, which is offset @ w."""
+    if width == 3 * lanes(w):
+        _forward(tile_zeros(w, 1, 3), tile_zeros(w, WIDE, 3), n_in, w, base, lists, begin, end, z, step, count)
+    elif width == 2 * lanes(w):
+        _forward(tile_zeros(w, 1, 2), tile_zeros(w, WIDE, 2), n_in, w, base, lists, begin, end, z, step, count)
+    else:
+        _forward(tile_zeros(w, 1, 1), tile_zeros(w, WIDE, 1), n_in, w, base, lists, begin, end, z, step, count)
+
+
+@core
+def _gradient(tile, n_in, offset, lists, begin, end, dz, totals, dw):
+    width, top = tile_width(tile), block_row(begin, n_in)
+    for block in range(begin, end):
+        row = block_row(block, n_in)
+        total, first = tile_muladd(tile, shift(offset, block * WIDE), 1, totals), lists.bounds[block]
+        for place in range(first, first + lists.counts[block]):
+            total = tile_muladd(total, shift(lists.values, place * WIDE), 1, shift(dz, int(lists.numbers[place])))
+        tile_store(total, shift(dw, (row - top) * width), width)
+
+
+@kernel
+def wide_gradient(n_in, offset, lists, begin, end, width, dz, totals, dw):
+    """dw (inputs, width) of the blocks ``begin`` to ``end`` and one panel; ``totals`` is dz.sum(axis=0).
+
+    Of a last block that shares inputs with the one before, only its own are right.
+    """
+    if width == 3 * lanes(dw):
+        _gradient(tile_zeros(dw, WIDE, 3), n_in, offset, lists, begin, end, dz, totals, dw)
+    elif width == 2 * lanes(dw):
+        _gradient(tile_zeros(dw, WIDE, 2), n_in, offset, lists, begin, end, dz, totals, dw)
+    else:
+        _gradient(tile_zeros(dw, WIDE, 1), n_in, offset, lists, begin, end, dz, totals, dw)
+
+
+@core
+def _base(line, tile, n_in, offset, w, begin, end, out):
+    total, width = tile_load(line, out, 0), tile_width(line)
+    for block in range(begin, end):
+        rows = tile_load(tile, shift(w, block_row(block, n_in) * width), width)
+        total = tile_sum(total, tile_dot(line, shift(offset, block * WIDE), rows))
+    tile_store(total, out, 0)
+
+
+@kernel
+def add_base(n_in, offset, w, width, begin, end, out):
+    """out (width,) += offset @ w of the blocks ``begin`` to ``end`` and one panel."""
+    if width == 3 * lanes(w):
+        _base(tile_zeros(w, 1, 3), tile_zeros(w, WIDE, 3), n_in, offset, w, begin, end, out)
+    elif width == 2 * lanes(w):
+        _base(tile_zeros(w, 1, 2), tile_zeros(w, WIDE, 2), n_in, offset, w, begin, end, out)
+    else:
+        _base(tile_zeros(w, 1, 1), tile_zeros(w, WIDE, 1), n_in, offset, w, begin, end, out)
