@@ -4,14 +4,14 @@ Numba has no vector type, and LLVM's auto-vectoriser gives up on most of our loo
 extension type over LLVM's ``<n x float>`` with the words below. They are used inside compiled functions only.
 
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
-            store_first, load_as, prefetch``
+            store_first, load_as, copy_lanes, prefetch``
 * lanes     ``lanes, splat, quad, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
             without_lowest_bit, count_bits``
 * tiles     ``tile_zeros, tile_width, tile_muladd, tile_muladd_rows, tile_load, tile_store, tile_add, tile_sum,
-            tile_plus, tile_scale_store, tile_scale_add, tile_muladd_vector, tile_dot, tile_row_sums``: a block of
-            vectors that stays in registers
+            tile_plus, tile_scale_store, tile_scale_add, tile_muladd_vector, tile_muladd_outer, tile_dot,
+            tile_row_sums``: a block of vectors that stays in registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -310,6 +310,19 @@ def load_as(typingctx, start, index, like):
         return (builder.fpext if source.bitwidth < vector.dtype.bitwidth else builder.fptrunc)(raw, _llvm(vector))
 
     return _like(like)(start, types.int64, like), codegen
+
+
+@intrinsic
+def copy_lanes(typingctx, to, source, like):
+    """Copy as many elements as ``like`` has lanes, of any number type, to where another pointer of the type points."""
+
+    def codegen(context, builder, sig, args):
+        item = sig.args[0].dtype
+        kind = ir.VectorType(context.get_value_type(item), _like(sig.args[2]).lanes).as_pointer()
+        align = item.bitwidth // 8
+        builder.store(builder.load(builder.bitcast(args[1], kind), align=align), builder.bitcast(args[0], kind), align)
+
+    return (types.void(to, source, like), codegen) if to == source else None
 
 
 @intrinsic
@@ -865,6 +878,21 @@ def tile_muladd_vector(typingctx, tile, vector, start, step):
         return tile
 
     return tile(tile, vector, start, types.int64), codegen
+
+
+@intrinsic
+def tile_muladd_outer(typingctx, tile, factors, vector):
+    """Tile of one column plus ``factors[0]``, ``factors[1]``, … (one a row) times a vector."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, factors, right) = sig.return_type, args
+        for row in range(kind.rows):
+            scalar = builder.load(builder.gep(factors, [ir.Constant(ir.IntType(64), row)]))
+            left, old = _spread(builder, scalar, kind.vector), builder.extract_value(tile, row)
+            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), row)
+        return tile
+
+    return (tile(tile, factors, vector), codegen) if tile.columns == 1 else None
 
 
 @intrinsic

@@ -53,10 +53,12 @@ ORDER = [
     | {"kernels.dropout", "kernels.clipping"},
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
+    {"kernels.blocks"},
+    {"kernels.narrow", "kernels.wide"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
     | {"kernels"},
-    {"layout"},
+    {"layout", "column_order"},
     {"plan"},
     {"defaults"},
     {"functional.arguments"},
@@ -65,8 +67,10 @@ ORDER = [
     {"functional.compiled"},
     {"functional.compiled_losses", "functional.compiled_updates"},
     {"functional", "layers", "optimizers", "targets", "online"},
-    {"sampled_output"},
+    {"sampled_output", "units"},
+    {"block_layer"},
     {"decisions", "first_layer", "hidden", "mixed_rows", "rows", "losses"},
+    {"block_rows"},
     {"metrics"},
     {"models.inference"},
     {"updates", "workspace", "regularisation", "weighting", "penalty"},

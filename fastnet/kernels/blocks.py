@@ -72,7 +72,7 @@ class NarrowWork(NamedTuple):
     """The blocks of a minibatch, for each thread, and what goes with the weights."""
 
     masks: Any  # (threads, words, n_blocks) uint64: bit s of word k says that sample 64 k + s has the block
-    values: Any  # (threads, B, step): those that samples have, each at its place in the row
+    values: Any  # (threads, B, step): those that samples have, each at its place in the row, not scaled
     base: Any  # (n_slices, T * L): offset * w, summed over the blocks
     totals: Any  # (threads, columns): dz.sum(axis=0)
     room: Any  # as large as the first layer's weights
