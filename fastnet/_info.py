@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, checks, network, plan, rows, workspace
+from . import __version__, block_rows, checks, network, plan, rows, workspace
 from ._bench.machine import machine, versions
 from ._jit import cache_folder
 from ._parallel import available_cpus
@@ -20,6 +20,7 @@ from .layout import lanes, layer_table, n_parameters, padded, slice_cuts
 from .optimizers import LEARNING_RATES, NAMES
 
 MNIST_DENSITY = 0.19  # share of its pixels that are not black
+MNIST_FILL = 0.6  # share of these in blocks of 8 pixels that are not all black (of 4: 0.74)
 _LIBRARIES = ("numba", "llvmlite", "numpy", "scikit-learn")
 
 
@@ -28,6 +29,7 @@ def info(
     *,
     batch_size: int = 32,
     density: float = MNIST_DENSITY,
+    fill: float = MNIST_FILL,
     dtype: str = "float32",
     optimizer: str = "sgd",
     momentum: float = 0.0,
@@ -44,6 +46,9 @@ def info(
         Samples in a minibatch.
     density : float in [0, 1], default=0.19
         Share of the entries of X that are not zero; the default is MNIST's.
+    fill : float in [0, 1], default=0.6
+        Share of these in blocks of 4 or 8 columns that are not zero together: MNIST's, and little more than
+        ``density`` if zeros lie anywhere.
     dtype : {"float32", "float64"}, default="float32"
         Of the network.
     optimizer : {"sgd", "adam", "adamw"}, default="sgd"
@@ -73,7 +78,7 @@ def info(
     """
     described = None
     if layer_sizes is not None:
-        described = _network(layer_sizes, batch_size, density, dtype, optimizer, momentum)
+        described = _network(layer_sizes, batch_size, density, fill, dtype, optimizer, momentum)
     found = {
         "versions": {"fastnet": __version__, **versions(_LIBRARIES)},
         "machine": machine(),
@@ -108,25 +113,34 @@ def _mnist() -> str | None:
 
 
 def _network(
-    layer_sizes: Sequence[int], batch_size: int, density: float, dtype: str, optimizer: str, momentum: float
+    layer_sizes: Sequence[int],
+    batch_size: int,
+    density: float,
+    fill: float,
+    dtype: str,
+    optimizer: str,
+    momentum: float,
 ) -> dict[str, Any]:
     sizes, kind = network._check_sizes(layer_sizes), network._check_dtype(dtype)
     batch_size = checks.check_integer("batch_size", batch_size, low=1)
     density = checks.check_number("density", density)
-    if density > 1:
-        raise ValueError(f"density must be from 0 to 1, got {density!r}")
+    fill = checks.check_number("fill", fill)
+    for name, share in (("density", density), ("fill", fill)):
+        if share > 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {share!r}")
     checks.check_choice("optimizer", optimizer, NAMES)
     momentum = checks.check_number("momentum", momentum, high=1.0)
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
     work, work_why = _work(sizes, batch_size, kind)
-    first_layer, first_layer_why = _first_layer(sizes, density, kind, work["n_slices"])
+    first_layer, first_layer_why = _first_layer(sizes, batch_size, density, fill, kind, work["n_slices"])
     update, update_why = _update(first_layer, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
     return {
         "layer_sizes": list(sizes),
         "batch_size": batch_size,
         "density": density,
+        "fill": fill,
         "dtype": kind.name,
         "optimizer": optimizer,
         "momentum": momentum,
@@ -162,12 +176,20 @@ def _work(sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any]) -> tupl
     return found, why
 
 
-def _first_layer(sizes: tuple[int, ...], density: float, dtype: np.dtype[Any], n_slices: int) -> tuple[str, str]:
-    """Kind of rows that a fit takes, as ``rows.sparse_rows`` decides once it has counted."""
+def _first_layer(
+    sizes: tuple[int, ...], batch_size: int, density: float, fill: float, dtype: np.dtype[Any], n_slices: int
+) -> tuple[str, str]:
+    """Kind of rows that a fit takes, as ``block_rows`` and ``rows.sparse_rows`` decide once they have counted."""
     if sizes[0] > np.iinfo(np.uint16).max + 1:
         return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list"
     if density > rows.MAX_DENSITY:
         return "dense", f"density {density:g} is more than {rows.MAX_DENSITY:g}"
+    as_blocks = block_rows.suits(sizes[0], sizes[1], batch_size, dtype)
+    if as_blocks and fill >= block_rows.MIN_FILL:
+        return "blocks", (
+            f"density {density:g} is at most {rows.MAX_DENSITY:g} and fill {fill:g} at least {block_rows.MIN_FILL:g}: "
+            f"whole blocks of {block_rows.block_size(sizes[1], dtype)} columns are taken"
+        )
     blocks = len(rows._bounds(slice_cuts(sizes[0], n_slices), sizes[1], dtype)) - 1
     entries = sizes[0] * density + sparse.QUAD / 2 * blocks  # lists are filled up to whole quads
     sample = entries * (2 + dtype.itemsize) + 4 * blocks + dtype.itemsize * n_slices
@@ -181,6 +203,8 @@ def _update(first_layer: str, optimizer: str, momentum: float) -> tuple[str, str
     """How the first layer's weights are updated, as ``kernels.sgd.folded`` decides."""
     if first_layer == "dense":
         return "whole gradients", "rows are dense"
+    if first_layer == "blocks":
+        return "whole gradients", "each block has its weights in registers once a minibatch"
     if optimizer != "sgd":
         return "whole gradients", f"{optimizer} needs them: its moments change at every weight"
     settings = Sgd(LEARNING_RATES[optimizer], momentum, False, 0.0, np.zeros(int(momentum > 0)))

@@ -62,9 +62,11 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
             _fit(name, rows, settings)
         for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
             _fit(name, _sparse_rows().astype(kind), {})
+        for n_units in (8, 16):  # few and many: see ``kernels/narrow.py`` and ``kernels/wide.py``
+            _fit(name, _images(), {}, n_units)
     if "float32" in names:
         _fit("float32", _dense_rows(), _SCALED)
-        _fit("float32", _sparse_rows().astype(np.uint8), _DROPPED)
+        _fit("float32", _images(), _DROPPED, 16)
     for name, output in product(names, LOSS_OF_OUTPUT):
         _predict(name, output)
     return time.perf_counter() - started
@@ -78,8 +80,13 @@ def _sparse_rows() -> np.ndarray:
     return np.tile(np.eye(_FEATURES, dtype=np.float32), (_SAMPLES // _FEATURES, 1))
 
 
-def _fit(dtype: str, X: np.ndarray, settings: dict[str, Any]) -> None:
-    trainer = Trainer(Network([_FEATURES, 8, _OUTPUTS], dtype=dtype, seed=0), seed=0, n_threads=1, **settings)
+def _images() -> np.ndarray:
+    """Rows whose entries that are not zero are neighbours."""
+    return np.repeat(np.tile(np.eye(_FEATURES, dtype=np.uint8), (_SAMPLES // _FEATURES, 1)), _FEATURES, axis=1)
+
+
+def _fit(dtype: str, X: np.ndarray, settings: dict[str, Any], n_units: int = 8) -> None:
+    trainer = Trainer(Network([X.shape[1], n_units, _OUTPUTS], dtype=dtype, seed=0), seed=0, n_threads=1, **settings)
     y = np.arange(_SAMPLES) % _OUTPUTS
     trainer.fit(X, y, epochs=1, validation_data=(X, y))
 

@@ -26,12 +26,21 @@ def data(density: float, n_features: int, n_samples: int = 200) -> tuple[np.ndar
 @pytest.mark.parametrize("density", [0.05, 0.22, 0.28, 1.0])
 @pytest.mark.parametrize(("sizes", "batch_size"), [((784, 30, 2), 64), ((784, 10, 2), 1), ((100, 40, 20, 2), 200)])
 def test_it_says_what_a_fit_does(sizes, batch_size, density):
-    told = fastnet.info(sizes, batch_size=batch_size, density=density)["network"]
+    told = fastnet.info(sizes, batch_size=batch_size, density=density, fill=density)["network"]
     X, y = data(density, sizes[0])
     history = fastnet.Trainer(fastnet.Network(sizes, seed=0), batch_size=batch_size, seed=0).fit(X, y, epochs=1)
     assert told["n_threads"] == history.n_threads
     assert told["first_layer"] == history.first_layer
     assert len(told["units"]) == history.n_threads
+
+
+@pytest.mark.parametrize(("n_units", "batch_size"), [(8, 15), (8, 16), (40, 31), (40, 32)])
+def test_it_says_when_blocks_are_taken(n_units, batch_size):
+    told = fastnet.info([64, n_units, 2], batch_size=batch_size, density=0.125, fill=1.0)["network"]
+    X, y = np.repeat(np.tile(np.eye(8, dtype=np.float32), (25, 1)), 8, axis=1), np.arange(200) % 2
+    network = fastnet.Network([64, n_units, 2], seed=0)
+    assert fastnet.Trainer(network, batch_size=batch_size).fit(X, y, epochs=1).first_layer == told["first_layer"]
+    assert told["first_layer"] == ("blocks" if batch_size in (16, 32) else "sparse")
 
 
 @pytest.mark.parametrize("cpus", [1, 2, 64])
@@ -56,7 +65,7 @@ def test_lists_are_as_large_as_it_says(monkeypatch, dtype, density):
     found = rows.sparse_rows(X, 1.0, np.zeros(sizes[0], dtype), sizes[1], 2)
     size = found.records.nbytes + found.starts.nbytes + found.products.nbytes
     monkeypatch.setattr(rows, "MAX_BYTES", size)
-    why = fastnet.info(sizes, batch_size=64, density=density, dtype=dtype)["network"]["why"]["first_layer"]
+    why = fastnet.info(sizes, batch_size=64, density=density, fill=0.2, dtype=dtype)["network"]["why"]["first_layer"]
     told = int(why.partition("some ")[2].partition(" ")[0].replace(",", ""))
     assert told == pytest.approx(n_samples, rel=0.1)
 
@@ -69,13 +78,16 @@ def test_lists_are_as_large_as_it_says(monkeypatch, dtype, density):
         ({"optimizer": "adam"}, "whole gradients"),
         ({"optimizer": "adamw"}, "whole gradients"),
         ({"density": 0.5}, "whole gradients"),
+        ({"fill": 0.6}, "whole gradients"),
     ],
 )
 def test_only_plain_sgd_on_sparse_rows_is_folded(settings, update):
-    told = fastnet.info([784, 30, 10], **settings)["network"]
+    told = fastnet.info([784, 30, 10], **({"fill": 0.2} | settings))["network"]
     assert told["update"] == update
     if "density" in settings:
         assert "dense" in told["why"]["update"]
+    elif "fill" in settings:
+        assert "block" in told["why"]["update"]
     elif settings:
         assert (settings.get("optimizer") or "momentum") in told["why"]["update"]
 

@@ -36,6 +36,7 @@ assert any("train_epoch" in name for name in warm), warm
 rng = np.random.default_rng(0)
 dense, y = rng.standard_normal((100, 20)), rng.integers(0, 2, 100)
 sparse = np.where(rng.random((100, 20)) < 0.1, rng.integers(1, 256, (100, 20)), 0)
+images = np.repeat(np.eye(10, dtype=np.uint8)[rng.integers(0, 10, 100)], 8, axis=1) * rng.integers(1, 256, (100, 80), np.uint8)
 frozen = y.astype(np.int32)
 frozen.flags.writeable = False
 optimizers = [
@@ -47,12 +48,16 @@ for X, kind in ((dense, "dense"), (sparse, "sparse")):
         assert fit(X.astype(DTYPE), y, **settings).first_layer == kind
 for dtype in (np.uint8, np.float32, np.float64):
     fit(np.asfortranarray(sparse.astype(dtype))[::-1], frozen[::-1], batch_size=1)
+for settings in ({}, {"momentum": 0.5}):
+    assert fit(images, y, sizes=(80, 30, 2), batch_size=32, **settings).first_layer == "blocks"
+    assert fit(images, y, sizes=(80, 10, 2), batch_size=16, **settings).first_layer == "blocks"
 fit(sparse, y, sizes=(20, 2))
 fit(sparse, y, sizes=(20, 30, 7, 3))
 fit(np.tile(dense, (1, 10)), y, sizes=(200, 100, 2), batch_size=100)
 if DTYPE == "float32":
     fit(dense.astype(DTYPE), y, sizes=(20, 12, 7, 2), optimizer="adamw", scale="standard", weight_decay=1.0)
-    fit(sparse.astype(np.uint8), y, momentum=0.9, dropout=0.3, schedule="cosine")
+    history = fit(images, y, sizes=(80, 30, 2), momentum=0.9, dropout=0.3, schedule="cosine")
+    assert history.first_layer == "blocks"
 for output, columns in (("sigmoid", 2), ("identity", 2), ("identity", 1)):
     fit(sparse, np.eye(2)[y][:, :columns], sizes=(20, 5, columns), output=output)
 print(sorted(compiled() - warm))

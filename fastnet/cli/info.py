@@ -9,7 +9,7 @@ from .messages import USAGE, failing, flags_of
 from .output import columns, entry, print_json
 from .parsing import integers
 
-_FLAGS = flags_of(("density", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
+_FLAGS = flags_of(("density", "fill", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
 
 EPILOG = """\b
 Example:
@@ -20,6 +20,9 @@ def info(
     net: Annotated[str | None, typer.Option(metavar="N-N-..", help="Layer sizes, such as 784-300-10.")] = None,
     batch: Annotated[int, typer.Option(metavar="N", help="Samples in a minibatch.")] = 32,
     density: Annotated[float, typer.Option(metavar="X", help="Share of X that is not zero; else MNIST's.")] = 0.19,
+    fill: Annotated[
+        float, typer.Option(metavar="X", help="Share of that in blocks of neighbours; else MNIST's.")
+    ] = 0.6,
     dtype: Annotated[str, typer.Option(metavar="NAME", help="float32 or float64.")] = "float32",
     optimizer: Annotated[str, typer.Option(metavar="NAME", help="sgd, adam or adamw.")] = "sgd",
     momentum: Annotated[float, typer.Option(metavar="X", help="From 0 to below 1, for sgd.")] = 0.0,
@@ -33,7 +36,8 @@ def info(
 
     with failing(USAGE, TypeError, ValueError, flags=_FLAGS):
         sizes = None if net is None else integers("--net", net, "-", "784-300-10")
-        found = info(sizes, batch_size=batch, density=density, dtype=dtype, optimizer=optimizer, momentum=momentum)
+        settings: dict[str, Any] = {"dtype": dtype, "optimizer": optimizer, "momentum": momentum}
+        found = info(sizes, batch_size=batch, density=density, fill=fill, **settings)
     if as_json:
         print_json(found)
     else:

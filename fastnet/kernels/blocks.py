@@ -15,10 +15,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._jit import core, entry, kernel
-from ..simd import lanes, load, load_as, pointer, pointer_to, prefetch, quad, splat, store
+from ..simd import (
+    count_bits,
+    lanes,
+    load,
+    load_as,
+    lowest_bit,
+    nonzero_bits,
+    pointer,
+    pointer_to,
+    prefetch,
+    quad,
+    single_bit,
+    splat,
+    store,
+    without_lowest_bit,
+)
 from ..views import views
 from . import gather
-from .sparse import _collect
+from .sparse import LOOK, _collect
 
 # Columns of a block for the wide kernels; for the narrow ones it is the lanes of a vector.
 WIDE = 4
@@ -97,47 +112,59 @@ class Places(NamedTuple):
     blocks: Any  # (n_features,) int64: block of each column
     slots: Any  # (n_features,) int64: where a column lies in the row, whose blocks lie one after the other
     cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
-    flags: Any  # (n_blocks,) uint8, zeros: whether a block has an entry
+    flags: Any  # (n_blocks + 64,) uint8, zeros: whether a block has an entry
     row: Any  # (n_blocks * size,), zeros, of the values' dtype
     columns: Any  # (n_features,) uint16
     values: Any  # (n_features,) of the data's dtype
 
 
 @core
+def _flagged(places, block, end):
+    """Bits of those of the next 64 blocks, up to ``end``, that have an entry; their flags are cleared."""
+    flags = pointer(places.flags, block)
+    bits, n = nonzero_bits(flags, 0), min(LOOK, end - block)
+    for k in range(n):
+        flags[k] = 0
+    return bits if n == LOOK else bits & (single_bit(n) - single_bit(0))
+
+
+@core
 def _count_flags(places, row, counts):
     n_slices = len(places.cuts) - 1
     for piece in range(n_slices):
-        n = 0
-        for block in range(places.cuts[piece], places.cuts[piece + 1]):
-            n += places.flags[block]
-            places.flags[block] = 0
+        n, end = 0, places.cuts[piece + 1]
+        for block in range(places.cuts[piece], end, LOOK):
+            n += count_bits(_flagged(places, block, end))
         counts[row * n_slices + piece] = n
 
 
 @core
 def _write_record(places, rows, row):
     """Write the record of the row that lies in ``places``, as long as it was counted, and clear it there."""
-    n_slices, size, itemsize = len(places.cuts) - 1, rows.size, rows.like.itemsize
+    n_slices, words = len(places.cuts) - 1, rows.size * rows.like.itemsize // 4
+    source = pointer_to(places.row.address, np.uint32)
     for piece in range(n_slices):
-        begin = np.int64(rows.starts[row * n_slices + piece])
+        begin, end = np.int64(rows.starts[row * n_slices + piece]), places.cuts[piece + 1]
         n, at = np.int64(rows.starts[row * n_slices + piece + 1]) - begin, 0
-        address = rows.address + begin * (_NUMBER_BYTES + size * itemsize)
+        address = rows.address + begin * (_NUMBER_BYTES + 4 * words)
         numbers = pointer_to(address, np.uint16)
-        values = pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type)
-        for block in range(places.cuts[piece], places.cuts[piece + 1]):
-            if places.flags[block] != 0:
-                for k in range(size):
-                    if at < n:
-                        values[at * size + k] = places.row[block * size + k]
-                    places.row[block * size + k] = 0
+        values = pointer_to(address + n * _NUMBER_BYTES, np.uint32)
+        for first in range(places.cuts[piece], end, LOOK):
+            bits = _flagged(places, first, end)
+            while bits != 0:
+                block = first + lowest_bit(bits)
+                bits = without_lowest_bit(bits)
                 if at < n:
                     numbers[at] = block
-                places.flags[block] = 0
+                    for k in range(words):
+                        values[at * words + k] = source[block * words + k]
+                for k in range(words):
+                    source[block * words + k] = 0
                 at += 1
         for t in range(at, n):  # the rows have changed since they were counted
             numbers[t] = places.cuts[piece]
-            for k in range(size):
-                values[t * size + k] = 0
+            for k in range(words):
+                values[t * words + k] = 0
 
 
 @entry
@@ -155,25 +182,22 @@ def count_blocks(rows, like, n_rows, places, counts):
 
 @entry
 def copy_blocks(rows, like, n_rows, places, found):
-    """Fill the records of ``found``, as long as they were counted; returns the sum of the squares of all entries."""
-    rows, places, found, n, total = views(rows), views(places), views(found), rows.n_features, 0.0
+    """Fill the records of ``found``, as long as they were counted even if the rows have changed since."""
+    rows, places, found, n = views(rows), views(places), views(found), rows.n_features
     columns, values = pointer(places.columns, 0), pointer(places.values, 0)
     for row in range(n_rows):
         source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
         count = min(n, _collect(source, rows.column_step, 0, n, n, values, columns))
         for t in range(count):
-            value = np.float64(values[t]) * gather.factor(rows.scale, columns[t])
-            total += value * value
             places.flags[places.blocks[columns[t]]] = 1
             places.row[places.slots[columns[t]]] = values[t]
         _write_record(places, found, row)
-    return total
 
 
 @entry
 def count_csr_blocks(starts, columns, values, n_rows, places, counts):
     """counts (n_rows * n_slices,): blocks with an entry of compressed sparse rows."""
-    places = views(places)
+    places, counts = views(places), views(counts)
     for row in range(n_rows):
         for i in range(starts[row], starts[row + 1]):
             if values[i] != 0:
@@ -182,18 +206,15 @@ def count_csr_blocks(starts, columns, values, n_rows, places, counts):
 
 
 @entry
-def copy_csr_blocks(starts, columns, values, n_rows, scale, places, found):
-    """Fill the records of ``found`` as they were counted; returns the sum of the squares of all entries."""
-    places, found, total = views(places), views(found), 0.0
+def copy_csr_blocks(starts, columns, values, n_rows, places, found):
+    """Fill the records of ``found`` as they were counted."""
+    places, found = views(places), views(found)
     for row in range(n_rows):
         for i in range(starts[row], starts[row + 1]):
             if values[i] != 0:
-                value = np.float64(values[i]) * gather.factor(scale, columns[i])
-                total += value * value
                 places.flags[places.blocks[columns[i]]] = 1
                 places.row[places.slots[columns[i]]] = values[i]
         _write_record(places, found, row)
-    return total
 
 
 # -- minibatches ---------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
-"""What trials on the same rows have in common, made once: checks, preprocessing, lists of entries."""
+"""What trials on the same rows have in common, made once: checks, preprocessing, lists of entries or blocks."""
 
 import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.sparse import SparseRows
+from ..block_rows import block_size, suits
+from ..kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from ..preprocessing import Preprocessing
 from ..rows import MAX_BYTES, blocks
 from ..run import Run
@@ -37,22 +38,31 @@ class Shared:
 
     def __init__(self, samples: Samples, preprocessing: Preprocessing):
         self.samples, self.preprocessing = samples, preprocessing
-        self._lists: dict[tuple[int, bytes], SparseRows | None] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
         self._lock, self._bytes = threading.Lock(), 0
 
-    def entries(self, run: "_Run", X: np.ndarray, n_slices: int) -> SparseRows | None:
-        """Return the lists of entries that a fit needs; networks whose first layers are cut alike share them."""
+    def entries(self, run: "_Run", X: np.ndarray, n_slices: int) -> Any:
+        """Return the blocks or lists of entries that a fit needs; networks whose first layers are cut alike share them.
+
+        A fit gets what it would make by itself: blocks if its network suits them and the rows are such.
+        """
         if X is not self.samples.X:
             return run.own_entries(X, n_slices)
-        key = (n_slices, blocks(X, run.n_first, n_slices, self.preprocessing.mean.dtype)[1].tobytes())
+        dtype = self.preprocessing.mean.dtype
+        size = block_size(run.n_first, dtype) if suits(X.shape[1], run.n_first, run.most, dtype) else 0
         with self._lock:
-            if key in self._lists:
-                return self._lists[key]
+            lists = ("lists", n_slices, blocks(X, run.n_first, n_slices, dtype)[1].tobytes())
+            key = ("blocks", n_slices, size) if size and ("none", n_slices, size) not in self._found else lists
+            if key in self._found:
+                return self._found[key]
             found = run.own_entries(X, n_slices)
-            size = 0 if found is None else found.records.nbytes + found.starts.nbytes + found.products.nbytes
-            if self._bytes + size <= _MOST_BYTES:
-                self._lists[key] = found
-                self._bytes += size
+            if size and not isinstance(found, ColumnBlocks | NarrowColumnBlocks):
+                self._found["none", n_slices, size] = None  # these rows are no blocks
+                key = lists
+            n_bytes = 0 if found is None else found.records.nbytes + found.starts.nbytes
+            if self._bytes + n_bytes <= _MOST_BYTES:
+                self._found[key] = found
+                self._bytes += n_bytes
             return found
 
 
@@ -68,11 +78,16 @@ class _Run(Run):
         """Units of the first layer."""
         return self._network.layer_sizes[1]
 
-    def own_entries(self, X: np.ndarray, n_slices: int) -> SparseRows | None:
+    @property
+    def most(self) -> int:
+        """Samples of the largest minibatch."""
+        return self._most
+
+    def own_entries(self, X: np.ndarray, n_slices: int) -> Any:
         """Make the lists."""
         return super()._entries(X, n_slices)
 
-    def _entries(self, X: Any, n_slices: int) -> SparseRows | None:
+    def _entries(self, X: Any, n_slices: int) -> Any:
         return self._shared.entries(self, X, n_slices)
 
 
