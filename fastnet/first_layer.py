@@ -1,4 +1,5 @@
-"""The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries.
+"""The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries, or as
+blocks of columns (``block_layer.py``).
 
 Its work is cut into units, a slice of the inputs times a panel of the outputs. A thread owns some units, always the
 same, so that weights stay in its caches, and of few slices, so that it reads no more of the rows than it needs.

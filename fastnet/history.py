@@ -35,11 +35,12 @@ class History:
     compile_seconds : float
         Time spent on compiling, or on loading compiled kernels from the cache.
     setup_seconds : float
-        Time spent once on buffers, and on lists of entries if the data are sparse.
+        Time spent once on buffers, and on lists of entries or blocks if the data are sparse.
     n_threads : int
         Threads that were used; the results do not depend on it.
-    first_layer : {"dense", "sparse"}
-        How the rows were read: as they are, or as lists of the entries that are not zero.
+    first_layer : {"dense", "sparse", "blocks"}
+        How the rows were read: as they are, as lists of the entries that are not zero, or as blocks of columns of which
+        some are not.
 
     Examples
     --------
