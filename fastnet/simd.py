@@ -11,7 +11,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
             without_lowest_bit, count_bits``
 * tiles     ``tile_zeros, tile_width, tile_muladd, tile_muladd_rows, tile_load, tile_store, tile_add, tile_sum,
             tile_plus, tile_scale_store, tile_scale_add, tile_muladd_vector, tile_muladd_outer, tile_dot,
-            tile_row_sums``: a block of vectors that stays in registers
+            tile_row_sums, square_zeros, square_load, square_store, square_transpose``: a block of vectors that stays in
+            registers
 
 A number beside a vector in ``+ - * /``, a comparison or ``select`` is spread over its lanes. Pointers are
 Numba's ``CPointer``; ``p[i]`` reads and writes one element. Nothing checks bounds: callers own that.
@@ -950,3 +951,78 @@ def tile_row_sums(typingctx, tile, start):
             _store(builder, sums, start, ir.Constant(ir.IntType(64), first), some)
 
     return (types.void(tile, start), codegen) if tile.columns == 1 else None
+
+
+# -- square tiles --------------------------------------------------------------------------------------
+
+
+@intrinsic
+def square_zeros(typingctx, like):
+    """Tile of as many rows of one vector as a vector has lanes, all zero."""
+
+    def codegen(context, builder, sig, args):
+        kind = context.get_value_type(sig.return_type)
+        return ir.Constant(kind, [_constant(sig.return_type.vector, 0.0)] * kind.count)
+
+    vector = _like(like)
+    return TileType(vector, vector.lanes, 1)(like), codegen
+
+
+def _square_rows(builder, kind, start, step, rows):
+    """Yield the number and pointer of each row of a tile in memory; the last of ``rows`` stands for those that lack."""
+    last = builder.sub(rows, ir.Constant(ir.IntType(64), 1))
+    for row in range(kind.rows):
+        number = ir.Constant(ir.IntType(64), row)
+        there = builder.select(builder.icmp_signed("<", number, last), number, last)
+        yield row, builder.gep(start, [builder.mul(there, step)])
+
+
+@intrinsic
+def square_load(typingctx, like, start, step, rows):
+    """Tile of the shape of ``like`` from ``rows`` rows in memory, ``step`` elements apart; the last fills it up."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start, step, rows) = sig.return_type, args
+        for row, line in _square_rows(builder, kind, start, step, rows):
+            value = _load(builder, line, ir.Constant(ir.IntType(64), 0), kind.vector)
+            tile = builder.insert_value(tile, value, row)
+        return tile
+
+    return like(like, start, types.int64, types.int64), codegen
+
+
+@intrinsic
+def square_store(typingctx, tile, start, step, rows):
+    """Write the first ``rows`` rows of a tile, ``step`` elements apart; the others must be equal to the last of them."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, start, step, rows) = sig.args[0], args
+        for row, line in _square_rows(builder, kind, start, step, rows):
+            _store(builder, builder.extract_value(tile, row), line, ir.Constant(ir.IntType(64), 0), kind.vector)
+
+    return types.void(tile, start, types.int64, types.int64), codegen
+
+
+@intrinsic
+def square_transpose(typingctx, tile):
+    """Transpose of a tile of as many rows as lanes."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile,) = sig.return_type, args
+        lanes = kind.vector.lanes
+        values = [builder.extract_value(tile, row) for row in range(lanes)]
+        size = 1
+        while size < lanes:  # exchange squares of this size beside the diagonal of squares twice as large
+            upper = [k - size + lanes if k & size else k for k in range(lanes)]
+            lower = [k + lanes if k & size else k + size for k in range(lanes)]
+            masks = [ir.Constant(ir.VectorType(_INT32, lanes), mask) for mask in (upper, lower)]
+            for row in range(lanes):
+                if not row & size:
+                    a, b = values[row], values[row + size]
+                    values[row], values[row + size] = (builder.shuffle_vector(a, b, mask) for mask in masks)
+            size *= 2
+        for row, value in enumerate(values):
+            tile = builder.insert_value(tile, value, row)
+        return tile
+
+    return (tile(tile), codegen) if tile.columns == 1 and tile.rows == tile.vector.lanes else None
