@@ -26,6 +26,9 @@ MIN_FILL = 0.5
 MAX_COLUMNS = 4096
 MIN_COLUMNS = 32
 
+# What a block costs a minibatch, beside its samples: its weights are updated. In samples, for the cut among threads.
+BLOCK_COST = 5
+
 MAX_LIST_BYTES = 64 << 20  # of a minibatch, for each thread
 
 _SOME_ROWS = 1000
@@ -62,7 +65,7 @@ def block_rows(
     begun = _blocked(others[:, order], size)
     if others.sum() < MIN_FILL * size * begun.sum():
         return None
-    cuts = _cuts(begun.sum(axis=0), n_slices)
+    cuts = _cuts(begun.mean(axis=0) * batch_size + BLOCK_COST, n_slices)
     return _made(X, scale, mean, narrow_width(n_out) > 0, order, size, cuts)
 
 
@@ -92,11 +95,11 @@ def _blocked(active: np.ndarray, size: int) -> np.ndarray:
     return np.logical_or.reduceat(active, np.arange(0, active.shape[1], size), axis=1)
 
 
-def _cuts(counts: np.ndarray, n_slices: int) -> np.ndarray:
-    """First blocks of the slices, with the end: of equally many blocks that have an entry, and none without blocks."""
-    cuts = np.linspace(0, len(counts), n_slices + 1).astype(np.int64)
-    found = np.searchsorted(np.cumsum(counts), counts.sum() * np.arange(1, n_slices) / n_slices)
-    cuts[1:-1] = np.clip(found, 1, len(counts) - 1)
+def _cuts(costs: np.ndarray, n_slices: int) -> np.ndarray:
+    """First blocks of the slices, with the end: of equal costs, and none without blocks."""
+    cuts = np.linspace(0, len(costs), n_slices + 1).astype(np.int64)
+    found = np.searchsorted(np.cumsum(costs), costs.sum() * np.arange(1, n_slices) / n_slices)
+    cuts[1:-1] = np.clip(found, 1, len(costs) - 1)
     return cuts
 
 
