@@ -32,7 +32,10 @@ def _reorder_wide(net, rows, work, vector, forth, thread, n_threads):
     full = dense.panel_width(pointer(net.packed, 0))
     begin, end = share(columns, full, thread, n_threads)
     for column in range(begin, end, full):
-        w, room = pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column), pointer(work.tiles.room, n_in * column)
+        w, room = (
+            pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column),
+            pointer(work.tiles.room, n_in * column),
+        )
         blocks.permute_panel(w, n_in, min(full, columns - column), order, forth, room)
 
 
@@ -94,7 +97,9 @@ def begin_call(rows, net, work, optimizer, thread, n_threads):
     _reorder(net, rows, work, net.packed, True, thread, n_threads)
     _reorder_memory(net, rows, work, optimizer, True, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    begin, end = (0, work.units[len(work.units) - 1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
+    begin, end = (
+        (0, work.units[len(work.units) - 1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
+    )
     set_bases(rows, net, work, begin, end)
 
 

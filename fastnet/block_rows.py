@@ -115,42 +115,45 @@ def _made(
     """Blocks of a matrix, or None if they would take too much memory."""
     (n_samples, n_features), n_slices = X.shape, len(cuts) - 1
     kind = np.dtype(np.uint8) if X.dtype == np.uint8 else mean.dtype
-    places, slots = _places(order, size, cuts, X.dtype, kind, overlap=not is_narrow)
-    starts = np.zeros(n_samples * n_slices + 1, np.int64)
+    places = _places(order, size, cuts, X.dtype, kind, overlap=not is_narrow)
+    found = (blocks.NarrowColumnBlocks if is_narrow else blocks.ColumnBlocks)(
+        address=0,
+        records=np.zeros(0, np.uint8),
+        like=np.empty(0, kind),
+        starts=np.zeros(0, np.uint32),
+        order=order,
+        scale=_by_slot(np.broadcast_to(np.asarray(scale, mean.dtype), n_features), places),
+        offset=_by_slot(-mean, places),
+        cuts=cuts,
+        size=size,
+        lines=0,
+    )
     counts = np.zeros(n_samples * n_slices, np.uint32)
-    rows: Any = None if is_sparse(X) else other_rows.dense_rows(X, scale, mean)
-    like = np.empty(0, X.dtype)
-    if rows is None:
-        blocks.count_csr_blocks(X.indptr, X.indices, X.data, n_samples, places, counts)
-    else:
-        blocks.count_blocks(rows, like, n_samples, places, counts)
-    np.cumsum(counts, out=starts[1:])
+    _read(X, scale, mean, places, counts, found)
+    starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     n_bytes = int(starts[-1]) * (2 + size * kind.itemsize)
     if n_bytes > other_rows.MAX_BYTES:
         return None
-    records = aligned_zeros(n_bytes + CACHE_LINE, np.dtype(np.uint8))
-    found = (blocks.NarrowColumnBlocks if is_narrow else blocks.ColumnBlocks)(
-        address=records.ctypes.data,
-        records=records,
-        like=np.empty(0, kind),
-        starts=starts.astype(np.uint32),
-        order=order,
-        scale=_by_slot(np.broadcast_to(np.asarray(scale, mean.dtype), n_features), slots, len(places.row)),
-        offset=_by_slot(-mean, slots, len(places.row)),
-        cuts=cuts,
-        size=size,
-        lines=1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE),
-    )
-    if rows is None:
-        blocks.copy_csr_blocks(X.indptr, X.indices, X.data, n_samples, places, found)
-    else:
-        blocks.copy_blocks(rows, like, n_samples, places, found)
+    records = aligned_zeros(n_bytes, np.dtype(np.uint8))
+    lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
+    found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
+    _read(X, scale, mean, places, counts[:0], found)
     return found
+
+
+def _read(
+    X: Any, scale: float | np.ndarray, mean: np.ndarray, places: blocks.Places, counts: np.ndarray, found: Any
+) -> None:
+    if is_sparse(X):
+        blocks.read_csr_blocks(X.indptr, X.indices, X.data, X.shape[0], places, counts, found)
+    else:
+        rows = other_rows.dense_rows(X, scale, mean)
+        blocks.read_blocks(rows, np.empty(0, X.dtype), X.shape[0], places, counts, found)
 
 
 def _places(
     order: np.ndarray, size: int, cuts: np.ndarray, data: np.dtype[Any], kind: np.dtype[Any], overlap: bool
-) -> tuple[blocks.Places, np.ndarray]:
+) -> blocks.Places:
     """Where columns lie in a row of blocks. With ``overlap`` the last block ends with the last column."""
     n_features, n_blocks = len(order), int(cuts[-1])
     positions = np.arange(n_features)
@@ -159,7 +162,7 @@ def _places(
         in_row[(n_blocks - 1) * size :] += -n_features % size
     slots = np.empty(n_features, np.int64)
     slots[order] = in_row
-    places = blocks.Places(
+    return blocks.Places(
         blocks=slots // size,
         slots=slots,
         cuts=cuts,
@@ -168,13 +171,12 @@ def _places(
         columns=np.zeros(n_features + 64, np.uint16),
         values=np.zeros(n_features + 64, data),
     )
-    return places, slots
 
 
-def _by_slot(values: np.ndarray, slots: np.ndarray, n: int) -> np.ndarray:
+def _by_slot(values: np.ndarray, places: blocks.Places) -> np.ndarray:
     """Values of the columns where these lie in a row of blocks."""
-    found = aligned_zeros(n, values.dtype)
-    found[slots] = values
+    found = aligned_zeros(len(places.row), values.dtype)
+    found[places.slots] = values
     return found
 
 

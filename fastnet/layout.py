@@ -68,7 +68,10 @@ def layer_table(sizes: tuple[int, ...], activations: tuple[int, ...], dtype: np.
     columns = np.array([padded(n, dtype) for n in sizes[1:]])
     room = table[:, N_IN] * columns
     room[0] = max(room[0], lanes_room(int(table[0, N_IN]), int(table[0, N_OUT]), dtype))
-    kinds = (WEIGHTS, BIAS, table[:, N_IN] * table[:, N_OUT], table[:, N_OUT]), (PACKED_WEIGHTS, PACKED_BIAS, room, columns)
+    kinds = (
+        (WEIGHTS, BIAS, table[:, N_IN] * table[:, N_OUT], table[:, N_OUT]),
+        (PACKED_WEIGHTS, PACKED_BIAS, room, columns),
+    )
     for weights, bias, sizes_of_weights, sizes_of_biases in kinds:
         counts = np.concatenate([sizes_of_weights, sizes_of_biases])
         starts = np.cumsum(counts) - counts

@@ -61,7 +61,9 @@ def _group_loss(net, targets, order, first, work, start, rows, total, thread):
     step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
     room, size = work_gradient(work, thread), lanes(pointer(work.buffer, 0))
     labels, scales, right = room, shift(room, size), shift(room, 2 * size)
-    found = pointer_to(work.gradients.address + (thread * work.gradients.shape[1] + 4 * size) * itemsize_of(room), np.float64)
+    found = pointer_to(
+        work.gradients.address + (thread * work.gradients.shape[1] + 4 * size) * itemsize_of(room), np.float64
+    )
     for lane in range(size):
         row = np.int64(order[first + start + min(lane, rows - 1)])
         labels[lane], scales[lane] = targets.labels[row], _scale(targets, row, total)

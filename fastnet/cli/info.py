@@ -9,7 +9,10 @@ from .messages import USAGE, failing, flags_of
 from .output import columns, entry, print_json
 from .parsing import integers
 
-_FLAGS = flags_of(("density", "fill", "dtype", "optimizer", "momentum")) | {"layer_sizes": "--net", "batch_size": "--batch"}
+_FLAGS = flags_of(("density", "fill", "dtype", "optimizer", "momentum")) | {
+    "layer_sizes": "--net",
+    "batch_size": "--batch",
+}
 
 EPILOG = """\b
 Example:

@@ -167,23 +167,23 @@ def _write_record(places, rows, row):
                 values[t * words + k] = 0
 
 
-@entry
-def count_blocks(rows, like, n_rows, places, counts):
-    """counts (n_rows * n_slices,): blocks with an entry of dense rows; ``like`` is an array of their dtype."""
-    rows, places, counts, n = views(rows), views(places), views(counts), rows.n_features
-    columns, values = pointer(places.columns, 0), pointer(places.values, 0)
-    for row in range(n_rows):
-        source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
-        found = min(n, _collect(source, rows.column_step, 0, n, n, values, columns))
-        for t in range(found):
-            places.flags[places.blocks[columns[t]]] = 1
+@core
+def _use_row(places, row, counts, found):
+    """Count the blocks of the row that lies in ``places``, or write its record; clears ``places``."""
+    if counts.size > 0:
         _count_flags(places, row, counts)
+    else:
+        _write_record(places, found, row)
 
 
 @entry
-def copy_blocks(rows, like, n_rows, places, found):
-    """Fill the records of ``found``, as long as they were counted even if the rows have changed since."""
-    rows, places, found, n = views(rows), views(places), views(found), rows.n_features
+def read_blocks(rows, like, n_rows, places, counts, found):
+    """Count the blocks with an entry of each slice of dense rows in counts (n_rows * n_slices,).
+
+    If ``counts`` is empty fill the records of ``found`` instead, as long as they were counted even if the rows have
+    changed since. ``like`` is an array of the rows' dtype.
+    """
+    rows, places, counts, found, n = views(rows), views(places), views(counts), views(found), rows.n_features
     columns, values = pointer(places.columns, 0), pointer(places.values, 0)
     for row in range(n_rows):
         source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
@@ -191,30 +191,19 @@ def copy_blocks(rows, like, n_rows, places, found):
         for t in range(count):
             places.flags[places.blocks[columns[t]]] = 1
             places.row[places.slots[columns[t]]] = values[t]
-        _write_record(places, found, row)
+        _use_row(places, row, counts, found)
 
 
 @entry
-def count_csr_blocks(starts, columns, values, n_rows, places, counts):
-    """counts (n_rows * n_slices,): blocks with an entry of compressed sparse rows."""
-    places, counts = views(places), views(counts)
-    for row in range(n_rows):
-        for i in range(starts[row], starts[row + 1]):
-            if values[i] != 0:
-                places.flags[places.blocks[columns[i]]] = 1
-        _count_flags(places, row, counts)
-
-
-@entry
-def copy_csr_blocks(starts, columns, values, n_rows, places, found):
-    """Fill the records of ``found`` as they were counted."""
-    places, found = views(places), views(found)
+def read_csr_blocks(starts, columns, values, n_rows, places, counts, found):
+    """The same for compressed sparse rows."""
+    places, counts, found = views(places), views(counts), views(found)
     for row in range(n_rows):
         for i in range(starts[row], starts[row + 1]):
             if values[i] != 0:
                 places.flags[places.blocks[columns[i]]] = 1
                 places.row[places.slots[columns[i]]] = values[i]
-        _write_record(places, found, row)
+        _use_row(places, row, counts, found)
 
 
 # -- minibatches ---------------------------------------------------------------------------------------
