@@ -12,7 +12,7 @@ from .kernels import adam, blocks, clipping, dense, narrow, sgd, wide
 from .layers import UPDATE_ROWS, Gradient, apply, layer_columns, share, work_gradient
 from .layout import N_IN, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift
-from .units import panel_weights, plane, slices_of, unit_of
+from .units import owned_units, panel_weights, plane, slices_of, unit_of
 from .views import class_of
 
 # Records of samples are asked for at least so many samples earlier.
@@ -32,10 +32,8 @@ def _reorder_wide(net, rows, work, vector, forth, thread, n_threads):
     full = dense.panel_width(pointer(net.packed, 0))
     begin, end = share(columns, full, thread, n_threads)
     for column in range(begin, end, full):
-        w, room = (
-            pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column),
-            pointer(work.tiles.room, n_in * column),
-        )
+        w = pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column)
+        room = pointer(work.tiles.room, n_in * column)
         blocks.permute_panel(w, n_in, min(full, columns - column), order, forth, room)
 
 
@@ -97,9 +95,7 @@ def begin_call(rows, net, work, optimizer, thread, n_threads):
     _reorder(net, rows, work, net.packed, True, thread, n_threads)
     _reorder_memory(net, rows, work, optimizer, True, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    begin, end = (
-        (0, work.units[len(work.units) - 1]) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
-    )
+    begin, end = owned_units(work, thread, n_threads)
     set_bases(rows, net, work, begin, end)
 
 
@@ -169,6 +165,7 @@ def _distance(count):
 
 
 def load_wide(rows, net, order, first, count, work, begin, end, thread):
+    """Fill the lists of the slices that units ``begin`` to ``end`` belong to."""
     start, stop = slices_of(net, work, begin, end)
     for piece in range(start, stop):
         lists, step = blocks.lists_of(work, thread), net.layers[0, STEP]
@@ -184,6 +181,7 @@ def _set_bases_wide(rows, net, work, begin, end):
 
 
 def forward_wide(rows, net, order, first, count, work, place, begin, end, thread):
+    """Partial sums of units ``begin`` to ``end``."""
     n_in, step, lists = net.layers[0, N_IN], net.layers[0, STEP], blocks.lists_of(work, thread)
     for unit in range(begin, end):
         piece, column, width = unit_of(net, work, unit)
@@ -193,6 +191,7 @@ def forward_wide(rows, net, order, first, count, work, place, begin, end, thread
 
 
 def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    """Update the weights of units ``begin`` to ``end``, and sum offset @ w while they are at hand."""
     gradient, lists, n_in = work_gradient(work, thread), blocks.lists_of(work, thread), net.layers[0, N_IN]
     totals, offset = _totals(net, dout, count, work, thread), pointer(rows.offset, 0)
     for unit in range(begin, end):
@@ -222,7 +221,7 @@ def _narrow_weights(net):
 
 
 def load_narrow(rows, net, order, first, count, work, begin, end, thread):
-    pass
+    """Nothing: ``forward_narrow`` reads the records."""
 
 
 def _set_bases_narrow(rows, net, work, begin, end):
@@ -233,6 +232,7 @@ def _set_bases_narrow(rows, net, work, begin, end):
 
 
 def forward_narrow(rows, net, order, first, count, work, place, begin, end, thread):
+    """Partial sums of the slices ``begin`` to ``end``."""
     w, samples, step = _narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
     for piece in range(begin, end):
         z, ahead = plane(net, work, place, piece, 0), _distance(count)
@@ -241,6 +241,7 @@ def forward_narrow(rows, net, order, first, count, work, place, begin, end, thre
 
 
 def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    """Update the weights of the slices ``begin`` to ``end``, and sum offset * w while they are at hand."""
     gradient, samples, width = work_gradient(work, thread), narrow.samples_of(work, thread), work.tiles.width
     totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), _narrow_weights(net)
     size, start, step = lanes(dout) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
@@ -257,6 +258,7 @@ def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, 
 
 
 def unit_place_narrow(rows, net, work, unit):
+    """Offset of a slice's weights in the packed parameters, and their number."""
     start, n = work.cuts[unit], work.cuts[unit + 1] - work.cuts[unit]
     return net.layers[0, PACKED_WEIGHTS] + start * work.tiles.width, n * work.tiles.width
 

@@ -10,12 +10,13 @@ from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
 from .kernels.narrow import WORD
+from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step
 from .sparse_data import is_sparse
 
 # Smallest minibatches, with many units and with few: with fewer samples there is less to compute than weights to pass
-# over. MNIST, two threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128 0.77
-# to 0.88; 784-10-10 at B = 8 1.08, 16 0.85, 32 0.82 to 0.88, 64 0.74, 128 0.57.
+# over. MNIST, two threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128
+# 0.77 to 0.88; 784-10-10 at B = 8 1.08, 16 0.85, 32 0.82 to 0.88, 64 0.74, 128 0.57.
 MIN_BATCH, MIN_NARROW_BATCH = 32, 16
 
 # Smallest share of the values of blocks that are not zero. MNIST has 0.74 in blocks of 4, and 0.61 in blocks of 8; what
@@ -166,7 +167,7 @@ def _places(
         blocks=slots // size,
         slots=slots,
         cuts=cuts,
-        flags=np.zeros(n_blocks + blocks.LOOK, np.uint8),
+        flags=np.zeros(n_blocks + LOOK, np.uint8),
         row=np.zeros(n_blocks * size, kind),
         columns=np.zeros(n_features + 64, np.uint16),
         values=np.zeros(n_features + 64, data),

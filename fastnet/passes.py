@@ -23,6 +23,7 @@ from .layers import OUTPUT, PLANES, begin_minibatch, delta_place, share, work_gr
 from .layout import N_IN, N_OUT, PACKED_WEIGHTS, STEP
 from .simd import itemsize_of, lanes, pointer, pointer_to, shift
 from .targets import SOFTMAX_CROSS_ENTROPY, Targets, prefetch_targets, row_loss, total_weight
+from .units import n_units, owned_units
 from .views import class_of, views
 
 # -- loss ----------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ def _middle(net, targets, order, first, count, work, number, thread, n_threads):
 @kernel
 def _minibatch(net, rows, targets, order, first, count, work, optimizer, number, thread, n_threads):
     """Train on samples ``order[first : first + count]``; ``number`` counts the minibatches of an epoch."""
-    begin, end = updates.owned_units(work, thread, n_threads)
+    begin, end = owned_units(work, thread, n_threads)
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
     penalty.sum_units(targets, rows, net, work, optimizer, begin, end)
     first_layer.load(rows, net, order, first, count, work, begin, end, thread)
@@ -150,7 +151,7 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     net, rows, targets, order = views(net), views(rows), views(targets), views(order)
     work, optimizer, losses, hits = views(work), views(optimizer), views(losses), views(hits)
     if begin == end:
-        first_layer.settle(rows, net, work, optimizer, 0, 0, updates.n_units(work))
+        first_layer.settle(rows, net, work, optimizer, 0, 0, n_units(work))
         sampled_output.settle(targets)
     else:
         if thread == 0:
@@ -186,7 +187,7 @@ def train_step(net, rows, targets, order, work, optimizer):
     updates.transpose_share(net, work, 0, 1)
     now = begin_minibatch(optimizer, 0, 0)
     _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
-    first_layer.settle(rows, net, work, optimizer, 0, 0, updates.n_units(work))
+    first_layer.settle(rows, net, work, optimizer, 0, 0, n_units(work))
     restore_float_mode(mode)
     return _totals(work, len(order))
 

@@ -43,6 +43,7 @@ def dense_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray) -> ga
 
 
 def whole_vectors(vector: np.ndarray) -> np.ndarray:
+    """Copy a vector, filled up with zeros to whole registers."""
     full = aligned_zeros(padded(len(vector), vector.dtype), vector.dtype)
     full[: len(vector)] = vector
     return full

@@ -935,7 +935,7 @@ def _lane_sums(builder, vector: VectorType, values):
 
 @intrinsic
 def tile_row_sums(typingctx, tile, start):
-    """Write the sum of the lanes of each row of a tile of one column to ``start[0]``, ``start[1]``, …"""
+    """Write the sum of the lanes of each row of a tile of one column to ``start[0]`` and so on."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, start) = sig.args[0], args
@@ -993,7 +993,7 @@ def square_load(typingctx, like, start, step, rows):
 
 @intrinsic
 def square_store(typingctx, tile, start, step, rows):
-    """Write the first ``rows`` rows of a tile, ``step`` elements apart; the others must be equal to the last of them."""
+    """Write the first ``rows`` rows of a tile, ``step`` elements apart; the others must equal the last of them."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, start, step, rows) = sig.args[0], args

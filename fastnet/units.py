@@ -40,3 +40,15 @@ def panel_weights(net, column):
 def plane(net, work, place, piece, column):
     """Partial sums of a slice, from a column on."""
     return pointer(work.buffer, place + piece * work.n_rows * net.layers[0, STEP] + column)
+
+
+@core
+def n_units(work):
+    """Units of the first layer."""
+    return work.units[len(work.units) - 1]
+
+
+@core
+def owned_units(work, thread, n_threads):
+    """Units of the first layer that a thread owns: all of them if it works alone."""
+    return (0, n_units(work)) if n_threads == 1 else (work.units[thread], work.units[thread + 1])

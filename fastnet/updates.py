@@ -8,7 +8,7 @@ gradient is used as soon as it is known, while it lies in the L1 cache. With cli
 from numba.extending import overload
 
 from . import barrier, first_layer, sampled_output
-from ._jit import OVERLOAD, core, kernel
+from ._jit import OVERLOAD, kernel
 from .kernels import clipping, dense
 from .kernels.clipping import Clipped
 from .layers import (
@@ -24,24 +24,13 @@ from .layers import (
 )
 from .layout import N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer
+from .units import owned_units
 from .views import class_of
 
 
 def update(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
     """Update this thread's share of all weights and biases."""
     raise NotImplementedError
-
-
-@core
-def n_units(work):
-    """Units of the first layer."""
-    return work.units[len(work.units) - 1]
-
-
-@core
-def owned_units(work, thread, n_threads):
-    """Units of the first layer that a thread owns: all of them if it works alone."""
-    return (0, n_units(work)) if n_threads == 1 else (work.units[thread], work.units[thread + 1])
 
 
 # -- at once -------------------------------------------------------------------------------------------

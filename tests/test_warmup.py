@@ -36,7 +36,8 @@ assert any("train_epoch" in name for name in warm), warm
 rng = np.random.default_rng(0)
 dense, y = rng.standard_normal((100, 20)), rng.integers(0, 2, 100)
 sparse = np.where(rng.random((100, 20)) < 0.1, rng.integers(1, 256, (100, 20)), 0)
-images = np.repeat(np.eye(10, dtype=np.uint8)[rng.integers(0, 10, 100)], 8, axis=1) * rng.integers(1, 256, (100, 80), np.uint8)
+images = np.repeat(np.eye(10, dtype=np.uint8)[rng.integers(0, 10, 100)], 8, axis=1)
+images *= rng.integers(1, 256, (100, 80), np.uint8)
 frozen = y.astype(np.int32)
 frozen.flags.writeable = False
 optimizers = [

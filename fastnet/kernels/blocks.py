@@ -190,7 +190,8 @@ def read_blocks(rows, like, n_rows, places, counts, found):
         count = min(n, _collect(source, rows.column_step, 0, n, n, values, columns))
         for t in range(count):
             places.flags[places.blocks[columns[t]]] = 1
-            places.row[places.slots[columns[t]]] = values[t]
+            if counts.size == 0:
+                places.row[places.slots[columns[t]]] = values[t]
         _use_row(places, row, counts, found)
 
 
@@ -202,7 +203,8 @@ def read_csr_blocks(starts, columns, values, n_rows, places, counts, found):
         for i in range(starts[row], starts[row + 1]):
             if values[i] != 0:
                 places.flags[places.blocks[columns[i]]] = 1
-                places.row[places.slots[columns[i]]] = values[i]
+                if counts.size == 0:
+                    places.row[places.slots[columns[i]]] = values[i]
         _use_row(places, row, counts, found)
 
 

@@ -10,9 +10,9 @@ forward    one sample after the other: each block adds T products to T sums of L
            On the way each block is told which samples have it, a bit for each.
 backward   one block after the other: the samples that have it add to T x L gradients.
 
-Bits and not lists of samples: a list's length is read and written again for each block of each sample, and where values
-go depends on it (784-10-10, B = 32, one Zen 3 core: 4.8 µs a minibatch instead of 4.0). Values are kept as the user gave
-them, so that those of a minibatch of pixels stay in the L1 cache.
+Bits and not lists of samples: a list's length is read and written again for each block of each sample, and where
+values go depends on it (784-10-10, B = 32, one Zen 3 core: 4.8 µs a minibatch instead of 4.0). Values are kept as the
+user gave them, so that those of a minibatch of pixels stay in the L1 cache.
 """
 
 from typing import Any, NamedTuple

@@ -44,7 +44,7 @@ def _forward(line, tile, n_in, w, base, lists, begin, end, z, step, count):
 
 @kernel
 def wide_forward(n_in, w, width, base, lists, begin, end, z, step, count):
-    """Outputs of one panel for the samples on the lists of blocks ``begin`` to ``end``, from ``base``, which is offset @ w."""
+    """Outputs of one panel for the samples on the lists of blocks ``begin`` to ``end``; ``base`` is offset @ w."""
     if width == 3 * lanes(w):
         _forward(tile_zeros(w, 1, 3), tile_zeros(w, WIDE, 3), n_in, w, base, lists, begin, end, z, step, count)
     elif width == 2 * lanes(w):
