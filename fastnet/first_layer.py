@@ -1,10 +1,10 @@
 """The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries.
 
-Rows as blocks of columns have ``block_layer.py``. The work is cut into units, a slice of the inputs times a panel of the
-outputs. A thread owns some units, always the same, so that weights stay in its caches, and of few slices, so that it
-reads no more of the rows than it needs. ``forward`` leaves a plane of partial sums for each slice, which ``join_slices``
-adds up; ``update`` updates the weights of the units. Which kind of rows is meant is decided by their type when
-compiling, so that a fit compiles one kind only.
+Rows as blocks of columns have ``block_layer.py``. The work is cut into units, a slice of the inputs times a panel of
+the outputs. A thread owns some units, always the same, so that weights stay in its caches, and of few slices, so that
+it reads no more of the rows than it needs. ``forward`` leaves a plane of partial sums for each slice, which
+``join_slices`` adds up; ``update`` updates the weights of the units. Which kind of rows is meant is decided by their
+type when compiling, so that a fit compiles one kind only.
 """
 
 from numba.extending import overload
