@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from fastnet._jit import OPTIONS
 from fastnet.kernels import cross_entropy, squared_error
+from fastnet.kernels.grouped_softmax import softmax_cross_entropy_group
+from fastnet.layout import lanes, padded
 from fastnet.simd import pointer
 
 INF, NAN = np.inf, np.nan
@@ -21,6 +23,20 @@ def run_softmax(z, dz, y, n_classes, scale, losses, hits):
     for b in range(len(z)):
         row, to = pointer(z, b * z.shape[1]), pointer(dz, b * z.shape[1])
         losses[b], hits[b] = cross_entropy.softmax_cross_entropy_row(row, to, n_classes, y[b], scale)
+
+
+@driver
+def run_groups(z, dz, y, n_classes, scale, losses, hits, targets, scales, work, found, right):
+    size, step = len(targets), z.shape[1]
+    for first in range(0, len(z), size):
+        rows = min(size, len(z) - first)
+        for lane in range(size):
+            targets[lane] = y[first + min(lane, rows - 1)]
+            scales[lane] = scale
+        args = pointer(targets, 0), pointer(scales, 0), pointer(work, 0), pointer(found, 0), pointer(right, 0)
+        softmax_cross_entropy_group(pointer(z, first * step), pointer(dz, first * step), step, rows, n_classes, *args)
+        for lane in range(rows):
+            losses[first + lane], hits[first + lane] = found[lane], right[lane]
 
 
 @driver
@@ -37,16 +53,24 @@ def run_squared(z, dz, t, n_outputs, scale, losses):
         losses[b] = squared_error.squared_error_row(row, to, n_outputs, target, scale)
 
 
+SOFTMAX = (run_softmax, run_groups)
+
+
 def run(kernel, z, target, scale=1.0):
     """Return losses (B,), gradients (B, C) and hits (B,); check padding, guards and that the logits are kept."""
-    target = np.asarray(target, np.int32 if kernel is run_softmax else z.dtype)
+    target = np.asarray(target, np.int32 if kernel in SOFTMAX else z.dtype)
     rows, n_classes = padded_rows(z, z.dtype), z.shape[1]
     dz, losses = Guarded(rows.array.shape, z.dtype), Guarded(len(z), np.float64)
-    extra, hits = (), np.full(len(z), -1)
+    extra, hits, room = (), np.full(len(z), -1), []
     if kernel is not run_squared:
         extra = (hits,)
+    if kernel is run_groups:
+        size = lanes(z.dtype)
+        room = [Guarded(n, z.dtype) for n in (size, size, padded(n_classes, z.dtype) * size)]
+        room += [Guarded(size, np.float64), Guarded(size, z.dtype)]
+        extra = (hits, *(buffer.array for buffer in room))
     kernel(rows.array, dz.array, target if target.ndim == 1 else target.ravel(), n_classes, scale, losses.array, *extra)
-    for buffer in (rows, dz, losses):
+    for buffer in (rows, dz, losses, *room):
         buffer.assert_untouched_around()
     assert same_bits(rows.array[:, :n_classes].copy(), z)
     assert not dz.array[:, n_classes:].any(), "padding must hold zeros"
@@ -63,11 +87,16 @@ def loss_alone(z, y):
     return losses.array.copy()
 
 
+@pytest.fixture(params=SOFTMAX, ids=["a row", "groups of rows"])
+def softmax(request):
+    return request.param
+
+
 # -- softmax cross-entropy -----------------------------------------------------------------------------
 
 
-def assert_softmax_cross_entropy(z, y):
-    losses, dz, hits = run(run_softmax, z, y)
+def assert_softmax_cross_entropy(kernel, z, y):
+    losses, dz, hits = run(kernel, z, y)
     with np.errstate(over="ignore"):
         assert_close(losses, *(v.astype(np.float64) for v in logits.exact_loss(z, y)))
     assert_close(dz, *logits.exact_gradient(z, y))
@@ -75,7 +104,8 @@ def assert_softmax_cross_entropy(z, y):
     assert_close(dz.sum(axis=1, dtype=np.float64), np.zeros(len(z)), bound)
     assert (losses >= 0).all()
     assert hits.tolist() == (z.argmax(axis=1) == y).astype(int).tolist(), "ties go to the first, as in NumPy"
-    assert same_bits(loss_alone(z, y), losses)
+    if kernel is run_softmax:
+        assert same_bits(loss_alone(z, y), losses)
 
 
 def test_the_comparison_can_fail():
@@ -93,26 +123,27 @@ def test_the_comparison_can_fail():
 
 @pytest.mark.parametrize("n_classes", logits.CLASSES)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_softmax_cross_entropy_of_every_kind_of_row(dtype, n_classes):
+def test_softmax_cross_entropy_of_every_kind_of_row(softmax, dtype, n_classes):
     z = logits.some(dtype, n_classes)
     if dtype == np.float64:
         z = z[:-1]  # differences of the largest float64 are beyond float64
     for y in (z.argmax(axis=1), z.argmin(axis=1), np.arange(len(z)) % n_classes, np.full(len(z), n_classes - 1)):
-        assert_softmax_cross_entropy(z, y)
+        assert_softmax_cross_entropy(softmax, z, y)
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(data=logits.strategy(np.float32))
 def test_softmax_cross_entropy_of_any_finite_float32_logits(data):
-    assert_softmax_cross_entropy(*data)
-    assert_softmax_cross_entropy(data[0].astype(np.float64), data[1])
+    for kernel in SOFTMAX:
+        assert_softmax_cross_entropy(kernel, *data)
+        assert_softmax_cross_entropy(kernel, data[0].astype(np.float64), data[1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_softmax_cross_entropy_is_its_reference(dtype):
+def test_softmax_cross_entropy_is_its_reference(softmax, dtype):
     rng = np.random.default_rng(1)
     z, y, scale = rng.standard_normal((9, 10)).astype(dtype), rng.integers(0, 10, 9), 1 / 9
-    losses, dz, _ = run(run_softmax, z, y, scale)
+    losses, dz, _ = run(softmax, z, y, scale)
     expected, gradient = cross_entropy.softmax_cross_entropy_reference(z.astype(wider(dtype)), y)
     tolerance = 18 * unit(dtype)
     assert_close(losses, expected.astype(np.float64), tolerance * expected.astype(np.float64))
@@ -133,19 +164,20 @@ def test_softmax_cross_entropy_is_its_reference(dtype):
         ([0, -1000], 1, 1000.0, [1, -1]),
     ],
 )
-def test_extreme_logits_exactly(dtype, z, y, loss, gradient):
+def test_extreme_logits_exactly(softmax, dtype, z, y, loss, gradient):
     z = np.array([z], dtype)
-    losses, dz, _ = run(run_softmax, z, [y])
+    losses, dz, _ = run(softmax, z, [y])
     if loss == "exact":
         loss = 2 * float(dtype.type(3e38))  # 6e38: infinite in float32
     assert losses[0] == loss
-    assert loss_alone(z, [y])[0] == loss
+    if softmax is run_softmax:
+        assert loss_alone(z, [y])[0] == loss
     assert dz[0].tolist() == gradient
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_sure_predictions_tiny_loss_and_gradient(dtype):
-    losses, dz, hits = run(run_softmax, np.array([[20, 0, 0]], dtype), [0])
+def test_a_sure_predictions_tiny_loss_and_gradient(softmax, dtype):
+    losses, dz, hits = run(softmax, np.array([[20, 0, 0]], dtype), [0])
     e = np.exp(-20.0)
     assert losses[0] == pytest.approx(np.log1p(2 * e), rel=8 * unit(dtype))
     assert losses[0] == pytest.approx(4.122e-9, rel=1e-3)
@@ -156,9 +188,9 @@ def test_a_sure_predictions_tiny_loss_and_gradient(dtype):
 
 @pytest.mark.parametrize("value", [0.0, 5.0, 3e38, -3e38, 1e-40])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_equal_logits(dtype, value):
+def test_equal_logits(softmax, dtype, value):
     for n_classes in (1, 2, 3, 7, 8, 10, 16, 17):
-        losses, dz, hits = run(run_softmax, np.full((1, n_classes), value, dtype), [n_classes - 1])
+        losses, dz, hits = run(softmax, np.full((1, n_classes), value, dtype), [n_classes - 1])
         assert_close(losses, np.log([float(n_classes)]), 2 * unit(dtype) * np.log(n_classes))
         p = dtype.type(1) / dtype.type(n_classes)
         assert (dz[0, :-1] == p).all()
@@ -167,9 +199,9 @@ def test_equal_logits(dtype, value):
 
 
 @pytest.mark.parametrize("lowest", [-103.97, -104.0, -87.3, -87.4])
-def test_a_float32_tail_is_flushed_and_the_loss_still_right(lowest):
+def test_a_float32_tail_is_flushed_and_the_loss_still_right(softmax, lowest):
     z = np.array([[0, lowest]], np.float32)
-    losses, dz, _ = run(run_softmax, z, [1])
+    losses, dz, _ = run(softmax, z, [1])
     assert losses[0] == -float(z[0, 1])
     assert dz[0].tolist() == [1, -1]
 
@@ -193,16 +225,16 @@ def run_anything(z, y):
 @pytest.mark.parametrize("bad", [-1, -(2**31), 2**31 - 1, "C", "C + 1", "padded", 1000])
 @pytest.mark.parametrize("n_classes", [1, 3, 8, 10, 17])
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_bad_label_writes_no_gradient_and_nothing_out_of_bounds(dtype, n_classes, bad):
+def test_a_bad_label_writes_no_gradient_and_nothing_out_of_bounds(softmax, dtype, n_classes, bad):
     z = np.random.default_rng(2).standard_normal((4, n_classes)).astype(dtype)
     step = padded_rows(z, dtype).array.shape[1]
     bad = {"C": n_classes, "C + 1": n_classes + 1, "padded": step}.get(bad, bad)
     y = np.array([0, bad, n_classes - 1, bad], np.int32)
-    losses, dz, hits = run(run_softmax, z, y, 0.25)
+    losses, dz, hits = run(softmax, z, y, 0.25)
     assert np.isnan(losses[1::2]).all()
     assert not dz[1::2].any()
     assert not hits[1::2].any()
-    alone = run(run_softmax, z[::2].copy(), y[::2], 0.25)
+    alone = run(softmax, z[::2].copy(), y[::2], 0.25)
     assert same_bits(losses[::2].copy(), alone[0])
     assert same_bits(dz[::2].copy(), alone[1])
 
@@ -213,7 +245,7 @@ def test_a_rows_bits_do_not_depend_on_the_others(dtype, n_classes):
     z = logits.some(dtype, n_classes)
     y = np.arange(len(z)) % n_classes
     t = np.random.default_rng(3).integers(0, 2, z.shape).astype(dtype)
-    for kernel, target in ((run_softmax, y), (run_sigmoid, t), (run_squared, t)):
+    for kernel, target in ((run_softmax, y), (run_groups, y), (run_sigmoid, t), (run_squared, t)):
         losses, dz, _ = run(kernel, z[:-1], target[:-1])  # the last row's squares are beyond float64
         for b in range(len(losses)):
             loss, gradient, _ = run(kernel, z[b : b + 1], target[b : b + 1])
@@ -242,11 +274,11 @@ def test_in_place_gives_the_same_bits(dtype):
     assert same_bits(rows.array[:, :10].copy(), expected[1])
 
 
-def test_gradient_is_the_derivative_of_the_loss():
+def test_gradient_is_the_derivative_of_the_loss(softmax):
     """Complex step on the formula: derivatives to the last digits."""
     rng = np.random.default_rng(5)
     z, y = rng.standard_normal((5, 7)), rng.integers(0, 7, 5)
-    _, dz, _ = run(run_softmax, z, y)
+    _, dz, _ = run(softmax, z, y)
     for j in range(7):
         moved = z + 1e-30j * (np.arange(7) == j)
         losses = np.log(np.exp(moved).sum(axis=1)) - moved[np.arange(5), y]
