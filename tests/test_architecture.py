@@ -53,7 +53,7 @@ ORDER = [
     | {"kernels.dropout", "kernels.clipping"},
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
-    {"kernels.blocks"},
+    {"kernels.blocks", "kernels.grouped_softmax"},
     {"kernels.narrow", "kernels.wide"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
