@@ -150,6 +150,24 @@ def _choose_keeps(optimizer):
     return _yes if class_of(optimizer) is clipping.Kept else _no
 
 
+def _plain_step(optimizer):
+    """Whether an optimizer is plain SGD, its learning rate and its weight decay."""
+    raise NotImplementedError
+
+
+def _step_of_sgd(optimizer):
+    return optimizer.velocity.size == 0, optimizer.learning_rate, optimizer.weight_decay
+
+
+def _step_of_others(optimizer):
+    return False, 0.0, 0.0
+
+
+@overload(_plain_step, jit_options=OVERLOAD_CORE)
+def _choose_step(optimizer):
+    return _step_of_sgd if class_of(optimizer) is sgd.Sgd else _step_of_others
+
+
 def settle(rows, net, work, optimizer, minibatch, begin, end):
     """Compute offset @ w anew, for optimizers that change the weights after ``update``."""
     set_bases(rows, net, work, begin, end)
@@ -200,6 +218,11 @@ def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, en
         block, stop, w, base = rows.cuts[piece], rows.cuts[piece + 1], panel_weights(net, column), totals
         if not _keeps_weights(optimizer):
             base = _empty_base(work, unit)
+        plain, rate, decay = _plain_step(optimizer)
+        if plain:
+            last = min(stop, whole)
+            wide.wide_step(offset, w, lists, block, last, width, dz, total, rate, decay, base)
+            block = last
         while block < stop:
             # The last block by itself if it shares inputs with the one before: those are skipped.
             last = block + 1 if block >= whole else min(block + UPDATE_ROWS // blocks.WIDE, stop, whole)
