@@ -113,8 +113,9 @@ def _made(
     size: int,
     cuts: np.ndarray,
 ) -> blocks.ColumnBlocks | blocks.NarrowColumnBlocks | None:
-    """Blocks of a matrix, or None if they would take too much memory."""
+    """Blocks of a matrix, or None if all its rows are counted and they are not worth it."""
     (n_samples, n_features), n_slices = X.shape, len(cuts) - 1
+    most = other_rows.MAX_DENSITY * n_samples * n_features
     kind = np.dtype(np.uint8) if X.dtype == np.uint8 else mean.dtype
     places = _places(order, size, cuts, X.dtype, kind, overlap=not is_narrow)
     found = (blocks.NarrowColumnBlocks if is_narrow else blocks.ColumnBlocks)(
@@ -130,11 +131,11 @@ def _made(
         lines=0,
     )
     counts = np.zeros(n_samples * n_slices, np.uint32)
-    _read(X, scale, mean, places, counts, found)
+    n_entries = _read(X, scale, mean, places, counts, found)
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     n_bytes = int(starts[-1]) * (2 + size * kind.itemsize)
-    if n_bytes > other_rows.MAX_BYTES:
-        return None
+    if n_bytes > other_rows.MAX_BYTES or not MIN_FILL * size * int(starts[-1]) <= n_entries <= most:
+        return None  # too much memory, or rows unlike those that were looked at
     records = aligned_zeros(n_bytes, np.dtype(np.uint8))
     lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
@@ -144,12 +145,15 @@ def _made(
 
 def _read(
     X: Any, scale: float | np.ndarray, mean: np.ndarray, places: blocks.Places, counts: np.ndarray, found: Any
-) -> None:
+) -> int:
+    """Count the blocks, or fill the records; returns the number of entries."""
+    n_entries: int
     if is_sparse(X):
-        blocks.read_csr_blocks(X.indptr, X.indices, X.data, X.shape[0], places, counts, found)
+        n_entries = blocks.read_csr_blocks(X.indptr, X.indices, X.data, X.shape[0], places, counts, found)
     else:
         rows = other_rows.dense_rows(X, scale, mean)
-        blocks.read_blocks(rows, np.empty(0, X.dtype), X.shape[0], places, counts, found)
+        n_entries = blocks.read_blocks(rows, np.empty(0, X.dtype), X.shape[0], places, counts, found)
+    return n_entries
 
 
 def _places(

@@ -181,9 +181,10 @@ def read_blocks(rows, like, n_rows, places, counts, found):
     """Count the blocks with an entry of each slice of dense rows in counts (n_rows * n_slices,).
 
     If ``counts`` is empty fill the records of ``found`` instead, as long as they were counted even if the rows have
-    changed since. ``like`` is an array of the rows' dtype.
+    changed since. ``like`` is an array of the rows' dtype. Returns the number of entries.
     """
     rows, places, counts, found, n = views(rows), views(places), views(counts), views(found), rows.n_features
+    total = 0
     columns, values = pointer(places.columns, 0), pointer(places.values, 0)
     for row in range(n_rows):
         source = pointer_to(rows.address + row * rows.row_step, like.dtype.type)
@@ -193,19 +194,23 @@ def read_blocks(rows, like, n_rows, places, counts, found):
             if counts.size == 0:
                 places.row[places.slots[columns[t]]] = values[t]
         _use_row(places, row, counts, found)
+        total += count
+    return total
 
 
 @entry
 def read_csr_blocks(starts, columns, values, n_rows, places, counts, found):
     """The same for compressed sparse rows."""
-    places, counts, found = views(places), views(counts), views(found)
+    places, counts, found, total = views(places), views(counts), views(found), 0
     for row in range(n_rows):
         for i in range(starts[row], starts[row + 1]):
             if values[i] != 0:
                 places.flags[places.blocks[columns[i]]] = 1
                 if counts.size == 0:
                     places.row[places.slots[columns[i]]] = values[i]
+                total += 1
         _use_row(places, row, counts, found)
+    return total
 
 
 # -- minibatches ---------------------------------------------------------------------------------------
