@@ -152,11 +152,14 @@ def test_scale_and_offset_lie_by_place(n_out, any_fill, rng):
 
 
 def test_slices_have_equal_shares(any_fill, rng):
+    """Of the samples that have their blocks, and of the blocks, whose weights are updated."""
     X = blocky(rng, 400, 512)
     X[:, :256] *= rng.random((400, 1)) < 0.2  # most entries lie in the other half
-    for n_out in (FEW, MANY):
-        counts = np.diff(blocks_of(X, n_out, 2).starts.astype(int)).reshape(-1, 2).sum(axis=0)
-        assert abs(counts[0] - counts[1]) < 0.15 * counts.sum()
+    for n_out, batch_size in ((FEW, 32), (MANY, 32), (MANY, 1000)):
+        found = blocks_of(X, n_out, 2, batch_size=batch_size)
+        counts = np.diff(found.starts.astype(int)).reshape(-1, 2).mean(axis=0)
+        costs = counts * batch_size + made.BLOCK_COST * np.diff(found.cuts)
+        assert abs(costs[0] - costs[1]) < 0.15 * costs.sum()
 
 
 def test_no_slice_is_without_blocks():
@@ -290,15 +293,15 @@ def counted_and_copied(X, changed, n_out, n_slices):
     room = np.full(size + 2000, 77, np.uint8)
     moved = found._replace(records=room[1000:-1000], address=room.ctypes.data + 1000)
     overlap = isinstance(found, blocks.ColumnBlocks)
-    places, _ = made._places(found.order, found.size, found.cuts, X.dtype, found.like.dtype, overlap)
+    places = made._places(found.order, found.size, found.cuts, X.dtype, found.like.dtype, overlap)
     counts = np.zeros(len(X) * n_slices, np.uint32)
     mean, like = np.zeros(X.shape[1], np.float32), np.empty(0, X.dtype)
-    blocks.count_blocks(user_rows.dense_rows(X, 1.0, mean), like, len(X), places, counts)
+    blocks.read_blocks(user_rows.dense_rows(X, 1.0, mean), like, len(X), places, counts, moved)
     np.testing.assert_array_equal(counts, np.diff(found.starts.astype(int)))
     assert not places.flags.any()
-    X[:] = changed
-    blocks.copy_blocks(user_rows.dense_rows(X, 1.0, mean), like, len(X), places, moved)
-    X[:] = before
+    assert not places.row.any(), "values of the rows that were counted would come into others"
+    rows = user_rows.dense_rows(changed, 1.0, mean)
+    blocks.read_blocks(rows, like, len(X), places, counts[:0], moved)
     assert (room[:1000] == 77).all(), "written before the records"
     assert (room[-1000:] == 77).all(), "written behind the records"
     assert not places.flags.any()
@@ -335,8 +338,9 @@ def test_compressed_rows_that_change_are_not_written_out_of_bounds(n_out, any_fi
     for values, columns in ((np.zeros_like(X.data), X.indices), (X.data, rng.permutation(X.indices))):
         room = np.full(size + 2000, 77, np.uint8)
         moved = found._replace(records=room[1000:-1000], address=room.ctypes.data + 1000)
-        places, _ = made._places(found.order, found.size, found.cuts, X.dtype, found.like.dtype, overlap)
-        blocks.copy_csr_blocks(X.indptr, columns, values, 60, places, moved)
+        places = made._places(found.order, found.size, found.cuts, X.dtype, found.like.dtype, overlap)
+        none = np.zeros(0, np.uint32)
+        blocks.read_csr_blocks(X.indptr, columns, values, 60, places, none, moved)
         assert (room[:1000] == 77).all()
         assert (room[-1000:] == 77).all()
         assert not places.flags.any()
