@@ -287,7 +287,6 @@ def test_a_large_mean_is_not_folded(n_out, any_fill, rng):
 
 def counted_and_copied(X, changed, n_out, n_slices):
     """Records of the rows as they were counted, filled from others."""
-    before = X.copy()
     found = blocks_of(X, n_out, n_slices)
     size = int(found.starts[-1]) * (2 + found.size * found.like.itemsize)
     room = np.full(size + 2000, 77, np.uint8)
