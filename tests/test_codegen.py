@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-SCRIPT = """
+DENSE = """
 import numpy as np
 from fastnet.kernels import dense
 
@@ -20,16 +20,66 @@ print("\\n".join(dense.dense_forward_arrays.inspect_asm().values()))
 """
 
 
-def assembly(cpu, folder):
-    """Machine code of the dense tile for a CPU; the name alone would keep this machine's features."""
+# First layers on rows as blocks, on rows that have none.
+BLOCKS = """
+import numba
+import numpy as np
+from fastnet._jit import OPTIONS
+from fastnet.block_rows import block_work
+from fastnet.kernels import blocks, narrow, wide
+from fastnet.layout import lanes
+from fastnet.simd import pointer
+from fastnet.views import views
+
+@numba.njit(**OPTIONS)
+def few(rows, work, order, w, z):
+    rows, tiles = views(rows), views(work)
+    base, masks, values = pointer(tiles.base, 0), pointer(tiles.masks, 0), pointer(tiles.values, 0)
+    samples = narrow.Samples(masks, tiles.masks.shape[2], values, tiles.values.shape[2])
+    weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
+    narrow.narrow_forward(rows, order, 0, 32, 0, weights, width, base, samples, outputs, 32, 32)
+    scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
+    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, width, outputs, 32, base, weights)
+
+@numba.njit(**OPTIONS)
+def many(rows, work, order, w, z):
+    rows, tiles = views(rows), views(work)
+    bounds, counts = pointer(tiles.bounds, 0), pointer(tiles.counts, 0)
+    lists = blocks.Lists(bounds, counts, pointer(tiles.numbers, 0), pointer(tiles.values, 0))
+    weights, outputs, totals, width = pointer(w, 0), pointer(z, 0), pointer(tiles.totals, 0), tiles.base.shape[1]
+    wide.wide_forward(64, weights, width, totals, lists, 0, 16, outputs, 32, 32)
+    wide.wide_gradient(64, pointer(rows.offset, 0), lists, 0, 16, width, outputs, totals, weights)
+
+dtype, none = np.dtype(np.float32), np.zeros(0, np.uint8)
+starts, order, w, z = np.zeros(2, np.uint32), np.zeros(32, np.uint32), np.ones(64 * 32, dtype), np.zeros(32 * 32, dtype)
+both = (few, blocks.NarrowColumnBlocks, 10, lanes(dtype)), (many, blocks.ColumnBlocks, 24, blocks.WIDE)
+for function, kind, n_out, size in both:
+    cuts, scale = np.array([0, 64 // size]), np.ones(64, dtype)
+    rows = kind(none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1)
+    function(rows, block_work(rows, 64, n_out, 32, 1), order, w, z)
+    print("# function")
+    print("\\n".join(function.inspect_asm().values()))
+"""
+
+
+def assembly(cpu, folder, script=DENSE):
+    """Machine code of a script's functions for a CPU; the name alone would keep this machine's features."""
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "FASTNET_CACHE_DIR": str(folder)}
     environment.pop("FASTNET_VECTOR_BYTES", None)
-    command = [sys.executable, "-c", SCRIPT]
+    command = [sys.executable, "-c", script]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=True).stdout
 
 
 def count(pattern, text):
     return len(re.findall(pattern, text, re.MULTILINE))
+
+
+def loops(text):
+    """Yield the innermost loops: pieces of code whose last jump leads to their own label."""
+    pieces = re.split(r"^(\.?LBB\w+):", text, flags=re.MULTILINE)
+    for label, piece in zip(pieces[1::2], pieces[2::2], strict=True):
+        if found := re.match(rf"(?s).*?\sj\w+\s+{re.escape(label)}\b", piece):
+            yield found[0]
 
 
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names of x86 CPUs")
@@ -45,3 +95,27 @@ def test_nehalem_multiplies_and_adds_four_lanes(tmp_path):
     assert count(r"^\s*mulps\s", text) >= 12
     assert count(r"^\s*addps\s", text) >= 12
     assert count("fmadd|fmaf", text) == 0
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names of x86 CPUs")
+def test_haswell_keeps_the_weights_of_a_block_in_registers(tmp_path):
+    """10 accumulators, or 4 x 3: forward and backward multiply and add nothing else, and use no stack."""
+    text = assembly("haswell", tmp_path, BLOCKS)
+    for function, size in zip(text.split("# function")[1:], (10, 12), strict=True):
+        found = [loop for loop in loops(function) if count(r"^\s*vfmadd\d+ps\s.*%ymm", loop) == size]
+        assert len(found) >= 2
+        assert count(r"\(%rsp\)", "".join(found)) == 0
+        assert all(count(r"^\s*vmovups\s+%ymm", loop) <= 3 for loop in found)  # a sample's outputs
+        assert count("fmaf", function) == 0
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="names of x86 CPUs")
+def test_nehalem_multiplies_and_adds_the_weights_of_a_block(tmp_path):
+    text = assembly("nehalem", tmp_path, BLOCKS)
+    for function, size in zip(
+        text.split("# function")[1:], (10, 8), strict=True
+    ):  # 24 units: panels of 3 and 3 vectors
+        found = [loop for loop in loops(function) if count(r"^\s*mulps\s", loop) >= size]
+        assert len(found) >= 2
+        assert all(count(r"^\s*addps\s", loop) >= size for loop in found)
+        assert count("fmadd|fmaf", function) == 0
