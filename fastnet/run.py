@@ -141,6 +141,7 @@ class Run:
     def _load_rows(self, n_slices: int) -> None:
         """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
         X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
+        self._clipping.forget()
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
         if entries is not None or not isinstance(self._rows, gather.Rows):
             arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
