@@ -67,12 +67,12 @@ def block_rows(
     if others.sum() < MIN_FILL * size * begun.sum():
         return None
     cuts = _cuts(begun.mean(axis=0) * batch_size + BLOCK_COST, n_slices)
-    return _made(X, scale, mean, narrow_width(n_out) > 0, order, size, cuts)
+    return _made(X, scale, mean, narrow_width(n_out, mean.dtype) > 0, order, size, cuts)
 
 
 def block_size(n_out: int, dtype: np.dtype[Any]) -> int:
     """Columns of a block."""
-    return lanes(dtype) if narrow_width(n_out) else blocks.WIDE
+    return lanes(dtype) if narrow_width(n_out, dtype) else blocks.WIDE
 
 
 def suits(n_features: int, n_out: int, batch_size: int, dtype: np.dtype[Any]) -> bool:
@@ -80,7 +80,7 @@ def suits(n_features: int, n_out: int, batch_size: int, dtype: np.dtype[Any]) ->
     listed = batch_size * n_features * (dtype.itemsize + 4)
     return (
         MIN_COLUMNS <= n_features <= MAX_COLUMNS
-        and batch_size >= (MIN_NARROW_BATCH if narrow_width(n_out) else MIN_BATCH)
+        and batch_size >= (MIN_NARROW_BATCH if narrow_width(n_out, dtype) else MIN_BATCH)
         and listed <= MAX_LIST_BYTES
         and batch_size * row_step(n_out, dtype) < 1 << 31
     )
@@ -186,7 +186,7 @@ def block_work(
 ) -> blocks.WideWork | blocks.NarrowWork:
     """Room for the blocks of a minibatch of each thread."""
     dtype, n_blocks, n_slices = rows.offset.dtype, int(rows.cuts[-1]), len(rows.cuts) - 1
-    columns, width = padded(n_out, dtype), narrow_width(n_out)
+    columns, width = padded(n_out, dtype), narrow_width(n_out, dtype)
     room = aligned_zeros(max(n_in * columns, lanes_room(n_in, n_out, dtype)), dtype)
 
     def each(shape: tuple[int, ...], kind: Any) -> np.ndarray:  # whole cache lines for each thread

@@ -18,6 +18,7 @@ N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = rang
 
 _LINE = 64  # bytes in a cache line
 _WIDE = 8  # cache lines
+_QUAD = 4  # lanes
 
 
 def lanes(dtype: np.dtype[Any]) -> int:
@@ -64,7 +65,7 @@ def layer_table(sizes: tuple[int, ...], activations: tuple[int, ...], dtype: np.
     table = np.zeros((len(sizes) - 1, 8), np.int64)
     table[:, N_IN], table[:, N_OUT] = sizes[:-1], sizes[1:]
     table[:, ACTIVATION] = activations
-    table[:, STEP] = [row_step(n, dtype) for n in (max(sizes[1], narrow_width(sizes[1])), *sizes[2:])]
+    table[:, STEP] = [row_step(n, dtype) for n in (max(sizes[1], narrow_width(sizes[1], dtype)), *sizes[2:])]
     columns = np.array([padded(n, dtype) for n in sizes[1:]])
     room = table[:, N_IN] * columns
     room[0] = max(room[0], lanes_room(int(table[0, N_IN]), int(table[0, N_OUT]), dtype))
@@ -79,14 +80,19 @@ def layer_table(sizes: tuple[int, ...], activations: tuple[int, ...], dtype: np.
     return table
 
 
-def narrow_width(n_out: int) -> int:
-    """Accumulators that a first layer of ``n_out`` units takes in ``kernels/narrow.py``; 0 if it has too many units."""
+def narrow_width(n_out: int, dtype: np.dtype[Any]) -> int:
+    """Accumulators that a first layer of ``n_out`` units takes in ``kernels/narrow.py``; 0 if it has too many units.
+
+    Or if a vector has only two lanes: 10 columns are then more than one panel, and a block of bytes is no whole word.
+    """
+    if lanes(dtype) < _QUAD:
+        return 0
     return next((width for width in (FEW, MANY) if n_out <= width), 0)
 
 
 def lanes_room(n_in: int, n_out: int, dtype: np.dtype[Any]) -> int:
     """Elements that the weights of the first layer take while its inputs lie along the lanes."""
-    return -(-padded(n_in, dtype) * narrow_width(n_out) // _LINE) * _LINE
+    return -(-padded(n_in, dtype) * narrow_width(n_out, dtype) // _LINE) * _LINE
 
 
 def n_parameters(table: np.ndarray) -> int:
