@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from block_data import blocky, only_dense
 from runs import layouts, make_targets, train
 
-from fastnet import MLPClassifier, Network, Trainer, barrier, plan, run
+from fastnet import DivergenceError, MLPClassifier, Network, Trainer, barrier, plan, run
 from fastnet.network import Preprocessing
 
 SGD = [
@@ -328,6 +328,18 @@ def test_compressed_sparse_rows(sizes, rng, n_slices):
         other = centred(Network(sizes, seed=1), X)
         assert train(other, other._check_inputs("X", rows), *rest, **SGD[1])[2].kind == "blocks"
         np.testing.assert_array_equal(other.parameters, one.parameters)
+
+
+@both
+def test_after_a_divergence_the_network_has_the_weights_from_before(sizes, rng):
+    _, _, (X, y, *_) = pair(rng, sizes)
+    network = Network(sizes, "identity", seed=1)
+    settings, before = {"seed": 0, "n_threads": 1, "batch_size": 32}, network.parameters.copy()
+    with pytest.raises(DivergenceError, match="those from before"):
+        Trainer(network, learning_rate=1e30, **settings).fit(X, y, epochs=1)
+    np.testing.assert_array_equal(network.parameters, before)
+    assert Trainer(network, **settings).fit(X, y, epochs=1).first_layer == "blocks"
+    assert np.isfinite(network.parameters).all()
 
 
 # -- memory --------------------------------------------------------------------------------------------
