@@ -54,6 +54,11 @@ class Clipping:
         if max_norm is not None:
             self._kept, self._sums = Kept(aligned_zeros(n_packed, dtype)), np.zeros(-(-n_packed // CHUNK))
 
+    def forget(self) -> None:
+        """Forget the last gradient: rows of another kind may lay theirs out in another way, and leave some of it."""
+        if self._max_norm is not None:
+            self._kept.gradient[:] = 0
+
     def __call__(self, optimizer: Optimizer) -> Optimizer | Clipped:
         """Return the optimizer as compiled code takes it."""
         if self._max_norm is None:

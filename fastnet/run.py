@@ -8,7 +8,7 @@ import numpy as np
 from . import barrier, hidden, passes, plan
 from ._parallel import Together
 from .block_rows import block_rows
-from .exceptions import DivergenceError
+from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .layers import Net
@@ -141,6 +141,7 @@ class Run:
     def _load_rows(self, n_slices: int) -> None:
         """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
         X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
+        self._clipping.forget()
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
         if entries is not None or not isinstance(self._rows, gather.Rows):
             arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
@@ -302,10 +303,23 @@ class Run:
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what ``state`` gave, for the same network and data; called before the first minibatch."""
+        """Go on from what ``state`` gave, for the same network and data; called before the first minibatch.
+
+        Raises
+        ------
+        CheckpointError
+            If something is folded into the weights and here rows are no lists of entries: another version made them so.
+        """
         pack(state["parameters"], self._plain.layers, self._plain.packed)
+        if state["folded"] is not None and self.kind != "sparse":
+            raise CheckpointError(
+                "the checkpoint was written within an epoch, with rows as lists of entries; here they are "
+                f"{self.kind}. Remove it to go on from the one before"
+            )
         for name, array in (state["folded"] or {}).items():
             getattr(self._work.tiles, name)[:] = array
+        if state["folded"] is None:
+            self._settle()  # lists of entries need it, if rows were none before: vectors of another width
 
     def unpacked(self, packed: np.ndarray) -> np.ndarray:
         """Copy a vector that is laid out like the packed parameters into the order of ``Network.parameters``."""

@@ -58,7 +58,7 @@ def train(
 
     Epoch e drops what belongs to key e.
     """
-    targets = network._check_targets("y", y, len(X), loss)
+    targets = network._check_targets("y", y, X.shape[0], loss)
     if weights is not None:
         targets = targets._replace(weights=weights)
     with crew(n_threads) as together:

@@ -9,7 +9,20 @@ from itertools import count
 
 import numpy as np
 import pytest
-from trainings import EPOCHS, Interrupt, dense_data, early, fit, in_pieces, make, outcome, seven, sparse_data, whole
+from trainings import (
+    EPOCHS,
+    Interrupt,
+    block_data,
+    dense_data,
+    early,
+    fit,
+    in_pieces,
+    make,
+    outcome,
+    seven,
+    sparse_data,
+    whole,
+)
 
 import fastnet
 from fastnet import plan
@@ -27,6 +40,11 @@ def sparse():
     return sparse_data()
 
 
+@pytest.fixture(scope="module")
+def blocks():
+    return block_data()
+
+
 @pytest.fixture(autouse=True)
 def short_calls(monkeypatch):
     monkeypatch.setattr(plan, "minibatches_per_call", seven)
@@ -37,6 +55,8 @@ LIGHT = {
     "dense": ("dense", {}),
     "momentum": ("dense", {"momentum": 0.9, "nesterov": True, "learning_rate": 0.02, "weight_decay": 0.01}),
     "sparse": ("sparse", {"batch_size": 1, "weight_decay": 0.05}),
+    "blocks": ("blocks", {"batch_size": 32, "momentum": 0.9, "weight_decay": 0.05, "n_units": 30}),
+    "narrow blocks": ("blocks", {"batch_size": 16, "momentum": 0.9, "weight_decay": 0.05}),
     "plateau": ("dense", {"schedule": fastnet.schedules.Plateau(patience=1, min_delta=0.1)}),
     "cosine": ("dense", {"schedule": "cosine"}),
     "early": ("dense", {"callbacks": early(), "epochs": 30, "learning_rate": 1.0}),
@@ -49,6 +69,12 @@ HEAVY = {
     "dropout": ("dense", {"dropout": 0.3, "activation": "relu"}),
     "clipped": ("sparse", {"clip_norm": 0.5}),
     "threads": ("sparse", {"n_threads": 2, "batch_size": 8, "weight_decay": 0.01}),
+    "blocks adam": ("blocks", {"optimizer": "adam", "batch_size": 32, "learning_rate": 0.01, "n_units": 30}),
+    "narrow blocks adamw": ("blocks", {"optimizer": "adamw", "batch_size": 16, "weight_decay": 0.1}),
+    "blocks clipped": ("blocks", {"clip_norm": 0.5, "batch_size": 32, "momentum": 0.9, "n_units": 30}),
+    "narrow blocks clipped": ("blocks", {"clip_norm": 0.5, "batch_size": 16, "momentum": 0.9}),
+    "blocks dropout": ("blocks", {"dropout": 0.3, "batch_size": 32, "n_units": 30}),
+    "blocks threads": ("blocks", {"n_threads": 2, "batch_size": 32, "n_units": 30}),
 }
 KINDS = [*LIGHT, *(pytest.param(kind, marks=pytest.mark.slow) for kind in HEAVY)]
 
@@ -56,20 +82,23 @@ KINDS = [*LIGHT, *(pytest.param(kind, marks=pytest.mark.slow) for kind in HEAVY)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_training_in_pieces_has_the_bits_of_a_whole_one(kind, request, tmp_path):
     name, settings = (LIGHT | HEAVY)[kind]
-    data, settings = request.getfixturevalue(name), {"epochs": EPOCHS} | settings
-    settings["epochs"] = settings["epochs"] if name == "dense" else 2
-    expected = whole(data, **settings)
+    data, settings = request.getfixturevalue(name), dict(settings)
+    epochs = settings.pop("epochs", EPOCHS if name == "dense" else 2)
+    expected = whole(data, epochs=epochs, **settings)
     rng = np.random.default_rng(len(kind))
-    per_epoch = -(-(300 // settings.get("batch_size", 4)) // 7)
-    found, interruptions = in_pieces(data, tmp_path, rng.integers(1, per_epoch, 60), **settings)
+    per_epoch = -(-(len(data[0]) - 30) // settings.get("batch_size", 4) // 7)
+    found, interruptions = in_pieces(data, tmp_path, rng.integers(1, per_epoch, 60), epochs=epochs, **settings)
     assert found == expected
     assert interruptions >= 2
+    if name != "dense":
+        assert fit(make(data, **settings), data, 1).first_layer == name
 
 
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "narrow blocks"])
 def test_every_file_leads_to_the_same_bits(kind, request, tmp_path, monkeypatch):
     """Writing a checkpoint changes nothing, and a training that is killed at any time goes on from its last one."""
-    data, settings = request.getfixturevalue(kind), dict(LIGHT[kind][1], checkpoint_every="1s")
+    name, settings = LIGHT[kind]
+    data, settings = request.getfixturevalue(name), dict(settings, checkpoint_every="1s")
     copies, clock, write = [], count(), folders.Folder.write
     monkeypatch.setattr(keeper.time, "monotonic", lambda: next(clock) / 4)
 

@@ -111,7 +111,7 @@ def test_sparse_rows_with_dropout_equal_oracle(rng):
     y, order = rng.integers(0, 5, 64), rng.permutation(64)
     params, _ = oracle_epochs(network, X, y, order, 8, (0.4,), 2, learning_rate=0.1, weight_decay=0.01)
     *_, run = train(network, X, y, order, 8, rates=(0.4,), epochs=2, learning_rate=0.1, weight_decay=0.01)
-    assert run.sparse
+    assert run.kind == "sparse"
     for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
 

@@ -73,7 +73,7 @@ def test_float64_epoch_equals_oracle(sizes, activation, output, batch_size, rng,
         **settings,
     )
     losses, hits, run = train(network, X, y, order, batch_size, **settings)
-    assert not run.sparse
+    assert run.kind == "dense"
     counts = np.minimum(batch_size, len(X) - np.arange(0, len(X), batch_size))
     np.testing.assert_allclose(losses * counts, expected_losses, rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(hits, expected_hits)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from block_data import blocky
 from scipy.special import xlogy
 
 from fastnet import penalty
@@ -67,11 +68,12 @@ def test_poisson_gradient_is_the_slope_of_the_deviance():
     np.testing.assert_allclose(poisson_reference(z, t)[0] + poisson_constant(t), deviance.sum(axis=1))
 
 
-def run_epoch(x, y, coefs, optimizer, n_threads, batch_size, norms):
+def run_epoch(x, y, coefs, optimizer, n_threads, batch_size, norms, kind=None):
     network = network_of(coefs, [np.zeros(w.shape[1]) for w in coefs], ["tanh"] * (len(coefs) - 1), "float64")
     targets = PenalisedTargets(SQUARED_ERROR, np.zeros(0, np.int32), y, np.zeros(0), 0.0, np.inf, np.zeros(0), norms)
     with crew(n_threads) as together:
         run = Epochs(network, x, targets, batch_size, n_threads, together)
+        assert run.kind == (kind or run.kind)
         decays = np.full(len(norms), 0.05)
         if optimizer == "adam":
             m, v = (aligned_zeros(run.n_packed, network.dtype) for _ in "mv")
@@ -85,18 +87,26 @@ def run_epoch(x, y, coefs, optimizer, n_threads, batch_size, norms):
     return network
 
 
-@pytest.mark.parametrize("optimizer", ["plain", "momentum", "adam"])
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+slow = pytest.mark.slow
+OPTIMIZERS = ["plain", "momentum", "adam"]
+SQUARES = [(kind, 60, optimizer) for kind in ("dense", "sparse") for optimizer in OPTIMIZERS]
+SQUARES += [("blocks", 9, "plain"), ("blocks", 9, "momentum"), pytest.param("blocks", 9, "adam", marks=slow)]
+SQUARES += [pytest.param("blocks", 60, optimizer, marks=slow) for optimizer in OPTIMIZERS]
+
+
+@pytest.mark.parametrize(("kind", "n_units", "optimizer"), SQUARES)
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_squares_of_the_weights_before_each_update(optimizer, kind, n_threads):
+def test_squares_of_the_weights_before_each_update(kind, n_units, optimizer, n_threads):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 300))
     if kind == "sparse":
         x[rng.random(x.shape) > 0.1] = 0
+    if kind == "blocks":
+        x = blocky(rng, 200, 300, np.float64) / 255
     y = rng.normal(size=(200, 3))
-    coefs = [rng.normal(size=shape) / 10 for shape in ((300, 60), (60, 20), (20, 3))]
+    coefs = [rng.normal(size=shape) / 10 for shape in ((300, n_units), (n_units, 20), (20, 3))]
     norms = np.zeros(4)
-    run_epoch(x, y, coefs, optimizer, n_threads, 50, norms)
+    run_epoch(x, y, coefs, optimizer, n_threads, 50, norms, kind)
     # The weights before minibatch k are those after k minibatches.
     for k in range(4):
         network = run_epoch(x[: 50 * k], y[: 50 * k], coefs, optimizer, 1, 50, np.zeros(k)) if k else None

@@ -7,7 +7,8 @@ from itertools import count
 
 import numpy as np
 import pytest
-from trainings import EPOCHS, Interrupt, dense_data, early, fit, make, outcome, seven, sparse_data, whole
+from block_data import without_blocks
+from trainings import EPOCHS, Interrupt, block_data, dense_data, early, fit, make, outcome, seven, sparse_data, whole
 
 import fastnet
 from fastnet import Callback, CheckpointError, DivergenceError, EarlyStopping, Network, Trainer, checkpoints, plan
@@ -352,6 +353,25 @@ def test_a_file_from_another_vector_width(dense, sparse, tmp_path, monkeypatch):
     skipped, different = (str(warning.message) for warning in caught)
     assert "written within an epoch on a CPU with vectors of" in skipped
     assert "last bits may differ from now on: vector_bytes" in different
+
+
+def test_an_epoch_goes_on_with_rows_as_another_kind(tmp_path, monkeypatch):
+    """Vectors of another width may have other blocks, or none; what is folded into weights has no place in blocks."""
+    blocks, settings = block_data(), {"batch_size": 16, "weight_decay": 0.05}
+    with monkeypatch.context() as patch:
+        without_blocks(patch)
+        expected = make(blocks, **settings)
+        assert fit(expected, blocks, 2).first_layer == "sparse"
+        with pytest.raises(KeyboardInterrupt):
+            fit(make(blocks, tmp_path / "lists", Interrupt(8), **settings), blocks, 2)
+    with pytest.raises(CheckpointError, match="with rows as lists of entries; here they are blocks"):
+        fit(make(blocks, tmp_path / "lists", **settings), blocks, 2, resume=True)
+    with pytest.raises(KeyboardInterrupt):
+        fit(make(blocks, tmp_path / "blocks", Interrupt(8), **settings), blocks, 2)
+    without_blocks(monkeypatch)
+    trainer = make(blocks, tmp_path / "blocks", **settings)
+    assert fit(trainer, blocks, 2, resume=True).first_layer == "sparse"
+    np.testing.assert_allclose(trainer.network.parameters, expected.network.parameters, rtol=1e-4, atol=1e-5)
 
 
 def test_what_a_killed_training_has_left_is_removed(dense, tmp_path):

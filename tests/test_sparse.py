@@ -69,7 +69,7 @@ def test_float64_epoch_equals_oracle(sizes, output, batch_size, dtype, rng, n_sl
         **settings,
     )
     losses, found_hits, run = train(network, X, y, order, batch_size, **settings)
-    assert run.sparse
+    assert run.kind == "sparse"
     counts = np.minimum(batch_size, len(X) - np.arange(0, len(X), batch_size))
     np.testing.assert_allclose(losses * counts, expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(found_hits, hits)
@@ -95,7 +95,7 @@ def test_memory_layout_changes_no_bit(dtype, rng, tmp_path):
     def weights(X):
         network = Network([37, 26, 4], seed=0)
         X = network._check_inputs("X", X)
-        assert train(centred(network, X), X, y, order, 8, learning_rate=0.1)[2].sparse
+        assert train(centred(network, X), X, y, order, 8, learning_rate=0.1)[2].kind == "sparse"
         return network.parameters
 
     expected = weights(X)
@@ -115,7 +115,7 @@ def test_folded_decay_is_settled_in_time(decay, rng):
     velocity = reference_net.zero_velocity(params)
     expected, _ = reference_net.train_epoch(params, velocity, X, y, order, 1, **options)
     losses, _, run = train(network, X, y, order, 1, **settings)
-    assert run.sparse
+    assert run.kind == "sparse"
     np.testing.assert_allclose(losses, expected, rtol=1e-9)
     np.testing.assert_allclose(network.weights[0], params[0][0], rtol=1e-9, atol=1e-12)
 
@@ -123,9 +123,9 @@ def test_folded_decay_is_settled_in_time(decay, rng):
 def test_sparse_is_near_dense(rng, monkeypatch):
     X, y, order = sparse_matrix(rng, 300, 200), rng.integers(0, 4, 300), rng.permutation(300)
     lists, dense = (centred(Network([200, 50, 4], seed=0), X) for _ in range(2))
-    assert train(lists, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
+    assert train(lists, X, y, order, 16, epochs=3, learning_rate=0.1)[2].kind == "sparse"
     monkeypatch.setattr(user_rows, "MAX_DENSITY", 0.0)
-    assert not train(dense, X, y, order, 16, epochs=3, learning_rate=0.1)[2].sparse
+    assert train(dense, X, y, order, 16, epochs=3, learning_rate=0.1)[2].kind == "dense"
     np.testing.assert_allclose(lists.parameters, dense.parameters, rtol=1e-4, atol=1e-6)
 
 
@@ -201,7 +201,7 @@ def test_kernels_equal_their_references(rng):
     y = rng.standard_normal((20, 7))
     w, b = network.weights[0].copy(), network.biases[0].copy()
     dz = (sparse.forward_reference(X, mean, w, b) - y) / 20
-    assert train(network, X, y, np.arange(20), 20, learning_rate=1.0)[2].sparse
+    assert train(network, X, y, np.arange(20), 20, learning_rate=1.0)[2].kind == "sparse"
     np.testing.assert_allclose(network.weights[0], w - sparse.backward_reference(X, mean, dz), rtol=1e-11, atol=1e-12)
 
 

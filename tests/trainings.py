@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from block_data import blocky
 
 from fastnet import Callback, EarlyStopping, Network, Trainer
 
@@ -19,6 +20,10 @@ def sparse_data():
     rng = np.random.default_rng(1)
     X = rng.random((330, 70)).astype(np.float32) * (rng.random((330, 70)) < 0.1)
     return X, dense_data()[1]
+
+
+def block_data():
+    return blocky(np.random.default_rng(1), 1230, 70), np.resize(dense_data()[1], 1230)
 
 
 def seven(*_):
@@ -39,9 +44,9 @@ class Interrupt(Callback):
             raise self.kind("now")
 
 
-def make(data, folder=None, *callbacks, start=0, activation="tanh", n_inputs=None, **settings):
+def make(data, folder=None, *callbacks, start=0, activation="tanh", n_inputs=None, n_units=9, **settings):
     X, y = data
-    network = Network([n_inputs or X.shape[1], 9, int(y.max()) + 1], activation, seed=start)
+    network = Network([n_inputs or X.shape[1], n_units, int(y.max()) + 1], activation, seed=start)
     settings = {"batch_size": 4, "learning_rate": 0.2, "seed": 0, "n_threads": 1} | settings
     return Trainer(network, callbacks=callbacks, checkpoint_dir=folder, **settings)
 

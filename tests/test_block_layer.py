@@ -1,0 +1,356 @@
+"""Whole fits on rows that are blocks of columns: the oracle, the dense path, and what may change no bit."""
+
+import weakref
+
+import numpy as np
+import pytest
+import reference_net
+import scipy.sparse as sp
+from block_data import blocky, only_dense
+from runs import layouts, make_targets, train
+
+from fastnet import DivergenceError, MLPClassifier, Network, Trainer, barrier, plan, run
+from fastnet.network import Preprocessing
+
+SGD = [
+    {"learning_rate": 0.05},
+    {"learning_rate": 0.02, "weight_decay": 0.01, "momentum": 0.9},
+    {"learning_rate": 0.02, "weight_decay": 0.01, "momentum": 0.9, "nesterov": True},
+]
+ADAM = [
+    {"optimizer": "adam", "learning_rate": 0.01, "weight_decay": 0.01},
+    {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.01},
+]
+CLIPPED = [settings | {"clip_norm": 0.3} for settings in SGD]
+
+# Up to 10 units are few; 90 and 91 columns are no multiple of any block.
+NARROW = [([96, 1, 4], "sigmoid"), ([90, 6, 3], "softmax"), ([91, 7, 3], "softmax"), ([130, 8, 6, 3], "identity")]
+NARROW += [([90, 10, 10], "softmax"), ([90, 5], "softmax")]
+WIDE = [([90, 11, 3], "softmax"), ([91, 24, 3], "sigmoid"), ([130, 25, 6, 3], "softmax"), ([90, 70, 3], "identity")]
+WIDE += [([96, 30], "softmax")]
+FEW, MANY = [90, 7, 3], [90, 70, 3]
+both = pytest.mark.parametrize("sizes", [FEW, MANY], ids=["few", "many"])
+slow = pytest.mark.slow
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
+
+
+@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
+def n_slices(request, monkeypatch):
+    """Slices that the inputs are cut into, however little work there is."""
+    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param)
+    return request.param
+
+
+def centred(network, X, factors=None, scale=1 / 255):
+    mean = X.mean(axis=0) * scale * (1.0 if factors is None else factors)
+    factors = None if factors is None else factors.astype(network.dtype)
+    kind = "uint8" if X.dtype == np.uint8 else "float"
+    network.preprocessing = Preprocessing(mean.astype(network.dtype), scale, kind, factors)
+    return network
+
+
+def problem(rng, sizes, output="softmax", n=203, kind=np.float64, dtype="float64"):
+    """Return a network of a dtype, rows of a kind for it, targets, and an order."""
+    X = blocky(rng, n, sizes[0], kind)
+    y, order = make_targets(output, n, sizes[-1], rng), rng.permutation(n)
+    return centred(Network(sizes, output=output, dtype=dtype, seed=1), X), X, y, order
+
+
+def check_oracle(network, X, y, order, batch_size, epochs=2, weights=None, rtol=1e-10, n_threads=1, **settings):
+    params = [w.astype(float) for w in network.weights], [b.astype(float) for b in network.biases]
+    state, found = reference_net.zero_state(params, settings.get("optimizer", "sgd")), network.preprocessing
+    shared = {"activation": network.activations, "output": network.output, "sample_weight": weights}
+    shared |= {"scale": found.scale * (1.0 if found.factors is None else found.factors), "mean": found.mean}
+    for _ in range(epochs):
+        losses, hits = reference_net.train_epoch(params, state, X, y, order, batch_size, **shared, **settings)
+    targets = {"n_threads": n_threads, "epochs": epochs, "weights": weights}
+    found_losses, found_hits, fit = train(network, X, y, order, batch_size, **targets, **settings)
+    assert fit.kind == "blocks"
+    np.testing.assert_array_equal(found_hits, hits)
+    for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol / 10)
+    starts = np.arange(0, len(X), batch_size)
+    counts = np.minimum(batch_size, len(X) - starts) if weights is None else np.add.reduceat(weights[order], starts)
+    np.testing.assert_allclose(found_losses * counts, losses, rtol=rtol, atol=rtol)
+
+
+# -- against the oracle --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sizes", "output"), NARROW + WIDE)
+@pytest.mark.parametrize("settings", SGD)
+def test_float64_epochs_equal_the_oracle(sizes, output, settings, rng, n_slices):
+    check_oracle(*problem(rng, sizes, output), 32, **settings)
+
+
+@both
+@pytest.mark.parametrize("batch_size", [33, 64, 65, 128, 202, 300])
+def test_any_batch_size_equals_the_oracle(sizes, batch_size, rng, n_slices):
+    """More than 64 samples, of which few units keep 64 in one number; a last minibatch of one sample."""
+    check_oracle(*problem(rng, sizes), batch_size, epochs=3, **SGD[1])
+
+
+@pytest.mark.parametrize(("sizes", "output"), [*NARROW[2:], *(pytest.param(*wide, marks=slow) for wide in WIDE)])
+@pytest.mark.parametrize("settings", ADAM)
+def test_float64_epochs_of_adam_equal_the_oracle(sizes, output, settings, rng, n_slices):
+    check_oracle(*problem(rng, sizes, output), 32, rtol=1e-9, **settings)
+
+
+@pytest.mark.parametrize(("sizes", "output"), [*WIDE, *(pytest.param(*narrow, marks=slow) for narrow in NARROW)])
+@pytest.mark.parametrize("settings", CLIPPED)
+def test_clipped_float64_epochs_equal_the_oracle(sizes, output, settings, rng, n_slices):
+    check_oracle(*problem(rng, sizes, output), 32, rtol=1e-9, **settings)
+
+
+@slow
+@both
+@pytest.mark.parametrize("settings", ADAM)
+def test_clipped_epochs_of_adam_equal_the_oracle(sizes, settings, rng, n_slices):
+    check_oracle(*problem(rng, sizes), 32, rtol=1e-9, clip_norm=0.3, **settings)
+
+
+@both
+def test_sample_weights_equal_the_oracle(sizes, rng, n_slices):
+    weights = rng.random(203) * (rng.random(203) < 0.8)
+    check_oracle(*problem(rng, sizes), 32, weights=weights, **SGD[1])
+
+
+@both
+def test_a_scale_for_each_column_equals_the_oracle(sizes, rng, n_slices):
+    network, X, y, order = problem(rng, sizes)
+    check_oracle(centred(network, X, rng.random(90) + 0.5), X, y, order, 32, **SGD[1])
+
+
+@both
+@pytest.mark.parametrize("kind", [np.uint8, pytest.param(np.float32, marks=slow), pytest.param(np.float64, marks=slow)])
+def test_float32_epochs_are_near_the_oracle(sizes, kind, rng, n_slices):
+    check_oracle(*problem(rng, sizes, kind=kind, dtype="float32"), 32, rtol=2e-4, **SGD[1])
+
+
+@slow
+@both
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_other_data_of_float64_networks_equal_the_oracle(sizes, kind, rng, n_slices):
+    check_oracle(*problem(rng, sizes, kind=kind), 32, **SGD[1])
+
+
+@both
+def test_comparison_with_the_oracle_can_fail(sizes, rng):
+    """A learning rate off by 1e-8 is seen."""
+    network, X, y, order = problem(rng, sizes)
+    other = centred(Network(sizes, dtype="float64", seed=1), X)
+    train(network, X, y, order, 32, learning_rate=0.1)
+    train(other, X, y, order, 32, learning_rate=0.1 + 1e-8)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(other.parameters, network.parameters, rtol=1e-10, atol=1e-11)
+
+
+# -- against dense rows --------------------------------------------------------------------------------
+
+
+@slow
+@both
+@pytest.mark.parametrize("settings", [SGD[0], ADAM[0], CLIPPED[1]], ids=["sgd", "adam", "clipped"])
+def test_dropout_drops_what_it_drops_of_dense_rows(sizes, settings, rng, n_slices, monkeypatch):
+    network, X, y, order = problem(rng, sizes)
+    other = centred(Network(sizes, dtype="float64", seed=1), X)
+    assert train(network, X, y, order, 32, rates=(0.4,), epochs=2, **settings)[2].kind == "blocks"
+    only_dense(monkeypatch)
+    assert train(other, X, y, order, 32, rates=(0.4,), epochs=2, **settings)[2].kind == "dense"
+    np.testing.assert_allclose(network.parameters, other.parameters, rtol=1e-9, atol=1e-11)
+
+
+def both_ways(monkeypatch, fit):
+    """Return what ``fit`` gives with rows that are blocks, and with dense ones."""
+    found = fit("blocks")
+    with monkeypatch.context() as patch:
+        only_dense(patch)
+        return found, fit("dense")
+
+
+@both
+@pytest.mark.parametrize("settings", [{"momentum": 0.9}, pytest.param({"optimizer": "adam"}, marks=slow)], ids=str)
+def test_an_optimizer_remembers_columns_and_not_their_order(sizes, settings, rng, monkeypatch):
+    """Two fits of one trainer, whose blocks have the columns in another order."""
+    _, first, y, _ = problem(rng, sizes)
+    second, orders, block_rows = first[:, rng.permutation(90)], [], run.block_rows
+
+    def watched(*arguments):
+        orders.append(block_rows(*arguments).order)
+        return block_rows(*arguments)
+
+    def fit(kind):
+        trainer = Trainer(Network(sizes, dtype="float64", seed=1), seed=0, learning_rate=0.01, n_threads=1, **settings)
+        for X in (first / 255, second / 255):
+            assert trainer.fit(X, y, epochs=2).first_layer == kind
+        return trainer.network.parameters
+
+    monkeypatch.setattr(run, "block_rows", watched)
+    found, expected = both_ways(monkeypatch, fit)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+    assert (orders[0] != orders[1]).any()
+
+
+@both
+def test_a_stream_of_blocks(sizes, rng, monkeypatch):
+    _, X, y, _ = problem(rng, sizes)
+    chunks = [(X[:100] / 255, y[:100]), (X[100:, rng.permutation(90)] / 255, y[100:])]
+
+    def fit(kind):
+        network = Network(sizes, dtype="float64", seed=1)
+        history = Trainer(network, seed=0, momentum=0.9, n_threads=1).fit_stream(chunks, epochs=2)
+        assert history.first_layer == kind
+        return network.parameters
+
+    found, expected = both_ways(monkeypatch, fit)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+
+
+@slow
+@pytest.mark.parametrize("sizes", [[90, 7, 3], [90, 10, 3], [90, 70, 3]], ids=str)
+@pytest.mark.parametrize("settings", [{"clip_norm": 0.1}, {"clip_norm": 0.1, "optimizer": "adam"}], ids=str)
+def test_a_stream_of_all_kinds(sizes, settings, rng, monkeypatch):
+    """Nothing of a chunk stays where chunks of another kind do not look for it."""
+    blocks, thin = (blocky(rng, 100, 90, float) / 255 for _ in range(2))
+    thin = np.where(rng.random(thin.shape) < 0.1, 1.0, 0.0)
+    full, y = rng.standard_normal((100, 90)), rng.integers(0, 3, 100)
+    for order in ((full, blocks, full), (thin, blocks, thin, blocks), (blocks, full, blocks, thin)):
+
+        def fit(kind, order=order):
+            network = Network(sizes, dtype="float64", seed=1)
+            trainer = Trainer(network, seed=0, learning_rate=0.01, n_threads=1, center=False, **settings)
+            trainer.fit_stream([(X, y) for X in order], epochs=2)
+            return network.parameters
+
+        found, expected = both_ways(monkeypatch, fit)
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
+
+
+@slow
+def test_sampled_softmax(rng, monkeypatch):
+    _, X, y, _ = problem(rng, [90, 8, 40])
+
+    def fit(kind):
+        network = Network([90, 8, 40], dtype="float64", seed=1)
+        settings = {"loss": "sampled_softmax", "n_candidates": 9, "seed": 0, "n_threads": 1}
+        assert Trainer(network, **settings).fit(X / 255, y, epochs=2).first_layer == kind
+        return network.parameters
+
+    found, expected = both_ways(monkeypatch, fit)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("hidden", [7, pytest.param(70, marks=slow)])
+@pytest.mark.parametrize("solver", [*(pytest.param(name, marks=slow) for name in ("sgd", "adam")), "lbfgs"])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
+def test_estimators(hidden, solver, form, rng, monkeypatch):
+    """The penalty of scikit-learn's loss, and a gradient that is added up over many calls."""
+    X, y, kinds, made = blocky(rng, 600, 90, float) / 255, rng.integers(0, 3, 600), [], run.block_rows
+    monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 1)
+    monkeypatch.setattr(run, "block_rows", lambda *arguments: kinds.append(made(*arguments)) or kinds[-1])
+
+    def fit(kind):
+        settings = {"batch_size": 64, "max_iter": 5, "alpha": 0.1, "random_state": 0, "n_threads": 1}
+        model = MLPClassifier(hidden, solver=solver, **settings).fit(form(X), y)
+        return np.concatenate([w.ravel() for w in (*model.coefs_, *model.intercepts_)]), model.loss_
+
+    (found, loss), (expected, other) = both_ways(monkeypatch, fit)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+    assert loss == pytest.approx(other, rel=1e-9)
+    assert len(kinds) == 1
+    assert kinds[0] is not None
+
+
+# -- what changes no bit -------------------------------------------------------------------------------
+
+VARIANTS = [SGD[1], *(pytest.param(settings, marks=slow) for settings in (ADAM[0], CLIPPED[1]))]
+
+
+def pair(rng, sizes, n=203):
+    network, X, y, order = problem(rng, sizes, n=n, kind=np.uint8, dtype="float32")
+    return network, centred(Network(sizes, seed=1), X), (X, y, order, 32)
+
+
+@both
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("per_call", [1, 3, 10**9])
+@pytest.mark.parametrize("settings", VARIANTS)
+def test_threads_and_cuts(sizes, n_threads, per_call, settings, rng, n_slices):
+    one, other, arguments = pair(rng, sizes)
+    losses = train(one, *arguments, epochs=3, **settings)[0]
+    others = train(other, *arguments, n_threads=n_threads, per_call=per_call, epochs=3, **settings)[0]
+    np.testing.assert_array_equal(other.parameters, one.parameters)
+    np.testing.assert_array_equal(others, losses)
+
+
+@both
+@pytest.mark.parametrize("settings", VARIANTS)
+def test_going_on_alone_after_a_long_wait(sizes, settings, rng, n_slices, monkeypatch):
+    one, other, arguments = pair(rng, sizes)
+    losses = train(one, *arguments, epochs=30, **settings)[0]
+    arrivals, alone, ends = barrier.arrivals, barrier.alone, []
+
+    def impatient(n_threads, seconds):
+        words = arrivals(n_threads, seconds)
+        words[-barrier.LINE + barrier.PATIENCE] = -1  # any wait of some microseconds is long
+        return words
+
+    monkeypatch.setattr(barrier, "arrivals", impatient)
+    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))  # and does not keep others out
+    others = train(other, *arguments, n_threads=2, per_call=6, epochs=30, **settings)[0]
+    assert any(ends)
+    np.testing.assert_array_equal(other.parameters, one.parameters)
+    np.testing.assert_array_equal(others, losses)
+
+
+@both
+def test_the_order_in_memory(sizes, rng, tmp_path):
+    one, _, (X, *rest) = pair(rng, sizes, 67)
+    train(one, X, *rest, **SGD[0])
+    for name, rows in layouts(X, tmp_path).items():
+        other = centred(Network(sizes, seed=1), X)
+        assert train(other, other._check_inputs("X", rows), *rest, **SGD[0])[2].kind == "blocks"
+        np.testing.assert_array_equal(other.parameters, one.parameters, err_msg=name)
+
+
+@both
+def test_compressed_sparse_rows(sizes, rng, n_slices):
+    one, other, (X, *rest) = pair(rng, sizes)
+    with_zeros = sp.csr_array(X + (X == 0)).astype(np.uint8)
+    with_zeros.data[:] = X.ravel()  # entries that are zero are no entries
+    train(one, X, *rest, **SGD[1])
+    for rows in (sp.csr_array(X), with_zeros):
+        other = centred(Network(sizes, seed=1), X)
+        assert train(other, other._check_inputs("X", rows), *rest, **SGD[1])[2].kind == "blocks"
+        np.testing.assert_array_equal(other.parameters, one.parameters)
+
+
+@both
+def test_after_a_divergence_the_network_has_the_weights_from_before(sizes, rng):
+    _, _, (X, y, *_) = pair(rng, sizes)
+    network = Network(sizes, "identity", seed=1)
+    settings, before = {"seed": 0, "n_threads": 1, "batch_size": 32}, network.parameters.copy()
+    with pytest.raises(DivergenceError, match="those from before"):
+        Trainer(network, learning_rate=1e30, **settings).fit(X, y, epochs=1)
+    np.testing.assert_array_equal(network.parameters, before)
+    assert Trainer(network, **settings).fit(X, y, epochs=1).first_layer == "blocks"
+    assert np.isfinite(network.parameters).all()
+
+
+# -- memory --------------------------------------------------------------------------------------------
+
+
+@both
+def test_release_frees_the_records(sizes, rng):
+    network, _, arguments = pair(rng, sizes)
+    fit = train(network, *arguments, **SGD[0])[2]
+    expected, records = network.parameters.copy(), weakref.ref(fit._rows.records.base)
+    fit.release()
+    assert records() is None
+    fit.publish()
+    np.testing.assert_array_equal(network.parameters, expected)
