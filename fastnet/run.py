@@ -154,11 +154,17 @@ class Run:
 
     def _entries(self, X: Any, n_slices: int) -> Any:
         """Blocks or entries of the rows, or None if these had better stay dense."""
-        arguments = X, *self._network._scaling(X), self._network.layer_sizes[1]
-        if (found := block_rows(*arguments, self._most, n_slices)) is not None:
-            return found
+        found = self.own_blocks(X, n_slices)
+        return self.own_lists(X, n_slices) if found is None else found
+
+    def own_blocks(self, X: Any, n_slices: int) -> Any:
+        """Return the blocks of columns of checked rows, or None."""
+        return block_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], self._most, n_slices)
+
+    def own_lists(self, X: Any, n_slices: int) -> Any:
+        """Return the lists of entries of checked rows, or None."""
         lists = csr_rows if is_sparse(X) else sparse_rows
-        return lists(*arguments, n_slices)
+        return lists(X, *self._network._scaling(X), self._network.layer_sizes[1], n_slices)
 
     def compile(self, optimizer: Optimizer) -> None:
         """Compile the kernels, or load them from the cache, without training."""

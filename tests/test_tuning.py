@@ -2,19 +2,26 @@
 
 import _thread
 import csv
+import itertools
 from dataclasses import dataclass
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from block_data import blocky
 from rich.console import Console
 
 import fastnet
+from fastnet.block_rows import block_rows
 from fastnet.exceptions import DivergenceError
+from fastnet.kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from fastnet.network import Network
+from fastnet.rows import sparse_rows
 from fastnet.run import Run
 from fastnet.tuning import DEFAULT_SPACE, LiveTable
 from fastnet.tuning.halving import Halving
+from fastnet.tuning.shared import Samples, Shared
 from fastnet.tuning.space import draw, full_space
 from fastnet.tuning.table import ranking, text_table
 
@@ -308,15 +315,68 @@ def test_lists_of_entries_are_made_once(monkeypatch):
     rng = np.random.default_rng(0)
     X = (rng.integers(0, 255, (300, 40)) * (rng.random((300, 40)) < 0.1)).astype(np.uint8)
     X.flags.writeable = False
-    y, made, entries = rng.integers(0, 3, 300), [], Run._entries
-    monkeypatch.setattr(Run, "_entries", lambda run, *a: made.append(entries(run, *a)) or made[-1])
+    y, made, lists = rng.integers(0, 3, 300), [], Run.own_lists
+    monkeypatch.setattr(Run, "own_lists", lambda run, *a: made.append(lists(run, *a)) or made[-1])
     result = fastnet.tune(X, y, X_val=X[:50], y_val=y[:50], space=PLAIN, n_trials=6, epochs=4, n_jobs=2, seed=0)
     assert result.history.first_layer == "sparse"
     assert len(made) == 1  # for ten fits, of two widths
+    assert_best_is_that_of_a_fit(result, X, y)
+
+
+def assert_best_is_that_of_a_fit(result, X, y):
     params = dict(result.best_params)
     network = Network([40, *params.pop("hidden"), 3], params.pop("activation"), seed=0)
-    fastnet.Trainer(network, **params, seed=0).fit(X, y, epochs=4)
+    history = fastnet.Trainer(network, **params, seed=0).fit(X, y, epochs=4)
+    assert history.first_layer == result.history.first_layer
     assert np.array_equal(network.parameters, result.best_network.parameters)
+
+
+def test_blocks_are_made_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y, made, blocks = blocky(rng, 300, 40), rng.integers(0, 3, 300), [], Run.own_blocks
+    monkeypatch.setattr(Run, "own_blocks", lambda run, *a: made.append(blocks(run, *a)) or made[-1])
+    space = PLAIN | {"hidden": [8, 16], "batch_size": [32, 64]}
+    result = fastnet.tune(X, y, X_val=X[:50], y_val=y[:50], space=space, n_trials=6, epochs=4, n_jobs=2, seed=0)
+    assert result.history.first_layer == "blocks"
+    assert {type(found) for found in made} == {ColumnBlocks, NarrowColumnBlocks}
+    assert len(made) == 2
+    assert_best_is_that_of_a_fit(result, X, y)
+
+
+def uneven(rng, n, n_features):
+    """Blocks of which some are rare: where slices of them are cut depends on the size of minibatches."""
+    X = blocky(rng, n, n_features)
+    X[: n - n // 20, : n_features // 2] = 0
+    return X
+
+
+def thin(rng, *shape):
+    return rng.integers(0, 255, shape) * (rng.random(shape) < 0.1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make_rows", [uneven, thin])
+def test_each_trial_gets_what_it_would_make_by_itself(dtype, make_rows):
+    rng = np.random.default_rng(0)
+    X, mean, made = make_rows(rng, 300, 128).astype(np.uint8), np.zeros(128, dtype), []
+    shared = Shared(Samples(X, None, None, None), SimpleNamespace(mean=mean))
+    for n_slices, n_first, most in itertools.product((1, 2), (5, 10, 30, 70), (8, 16, 32, 64)):
+
+        def blocks(X, n_slices, n_first=n_first, most=most):
+            return block_rows(X, 1.0, mean, n_first, most, n_slices)
+
+        def lists(X, n_slices, n_first=n_first):
+            return sparse_rows(X, 1.0, mean, n_first, n_slices)
+
+        run = SimpleNamespace(n_first=n_first, most=most)
+        run.own_blocks, run.own_lists = (lambda *a, f=f: made.append(f(*a)) or made[-1] for f in (blocks, lists))
+        found, own = shared.entries(run, X, n_slices), blocks(X, n_slices)
+        own = lists(X, n_slices) if own is None else own
+        assert type(found) is type(own)
+        for one, other in zip(found, own, strict=True):
+            if isinstance(one, np.ndarray):
+                np.testing.assert_array_equal(one, other)
+    assert len(made) <= 12  # for 32 fits
 
 
 def test_all_that_diverge_are_an_error():

@@ -1,12 +1,13 @@
 """What trials on the same rows have in common, made once: checks, preprocessing, lists of entries or blocks."""
 
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..block_rows import block_size, suits
-from ..kernels.blocks import ColumnBlocks, NarrowColumnBlocks
+from ..layout import narrow_width
 from ..preprocessing import Preprocessing
 from ..rows import MAX_BYTES, blocks
 from ..run import Run
@@ -48,22 +49,28 @@ class Shared:
         """
         if X is not self.samples.X:
             return run.own_entries(X, n_slices)
-        dtype = self.preprocessing.mean.dtype
-        size = block_size(run.n_first, dtype) if suits(X.shape[1], run.n_first, run.most, dtype) else 0
+        dtype, n_first, most = self.preprocessing.mean.dtype, run.n_first, run.most
         with self._lock:
-            lists = ("lists", n_slices, blocks(X, run.n_first, n_slices, dtype)[1].tobytes())
-            key = ("blocks", n_slices, size) if size and ("none", n_slices, size) not in self._found else lists
-            if key in self._found:
-                return self._found[key]
-            found = run.own_entries(X, n_slices)
-            if size and not isinstance(found, ColumnBlocks | NarrowColumnBlocks):
-                self._found["none", n_slices, size] = None  # these rows are no blocks
-                key = lists
-            n_bytes = 0 if found is None else found.records.nbytes + found.starts.nbytes
-            if self._bytes + n_bytes <= _MOST_BYTES:
-                self._found[key] = found
-                self._bytes += n_bytes
+            found = None
+            if suits(X.shape[1], n_first, most, dtype):
+                # Where slices are cut depends on the size of minibatches.
+                shape = narrow_width(n_first, dtype) > 0, block_size(n_first, dtype), most if n_slices > 1 else 0
+                found = self._once(("blocks", n_slices, *shape), lambda: run.own_blocks(X, n_slices))
+            if found is None:
+                bounds = blocks(X, n_first, n_slices, dtype)[1].tobytes()
+                found = self._once(("lists", n_slices, bounds), lambda: run.own_lists(X, n_slices))
             return found
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """Return what was made under a key before, or is made now, and kept if there is room."""
+        if key in self._found:
+            return self._found[key]
+        made = make()
+        n_bytes = 0 if made is None else made.records.nbytes + made.starts.nbytes
+        if self._bytes + n_bytes <= _MOST_BYTES:
+            self._found[key] = made
+            self._bytes += n_bytes
+        return made
 
 
 class _Run(Run):
@@ -83,8 +90,8 @@ class _Run(Run):
         """Samples of the largest minibatch."""
         return self._most
 
-    def own_entries(self, X: np.ndarray, n_slices: int) -> Any:
-        """Make the lists."""
+    def own_entries(self, X: Any, n_slices: int) -> Any:
+        """Make what only this fit needs."""
         return super()._entries(X, n_slices)
 
     def _entries(self, X: Any, n_slices: int) -> Any:
