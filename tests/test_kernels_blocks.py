@@ -81,6 +81,16 @@ def run_wide_gradient(rows, work, n_in, count, begin, end, dz, column, step, col
 
 
 @entry
+def run_wide_step(rows, work, w, count, begin, end, dz, column, step, columns, width, rate, decay, base, thread):
+    rows, work = views(rows), views(work)
+    totals = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1])
+    blocks.column_sums(pointer(dz, 0), step, count, columns, totals)
+    lists, left, offset = blocks.lists_of(work, thread), pointer(dz, column), pointer(rows.offset, 0)
+    weights, out = pointer(w, 0), pointer(base, 0)
+    wide.wide_step(offset, weights, lists, begin, end, width, left, shift(totals, column), rate, decay, out)
+
+
+@entry
 def run_column_sums(dz, step, count, columns, out):
     blocks.column_sums(pointer(dz, 0), step, count, columns, pointer(out, 0))
 
@@ -356,6 +366,38 @@ def test_wide_equals_numpy(kind, n_out):
                 if len(inputs):
                     exact, size = problem.gradients(inputs)
                     assert_close(wide_gradients(problem, start, stop), exact, problem.backward_bound(size))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_wide_step_is_gradient_and_update_and_base(kind, decay):
+    """Plain SGD on whole blocks, some of them at a time; other weights stay as they are."""
+    for n_out, n_in, count in ((11, 37, 33), (20, 32, 64), (25, 100, 65), (60, 33, 130)):
+        problem, rate = Problem(11, kind, n_in, n_out, count), 0.01
+        load(problem, 0)
+        exact, size = problem.gradients(problem.rows.order)
+        gradient, size = (np.pad(a, ((0, 0), (0, problem.columns - n_out))) for a in (exact, size))
+        begin, end = 2, n_in // blocks.WIDE
+        rows, dz = slice(begin * blocks.WIDE, end * blocks.WIDE), problem.padded_dz().ravel()
+        offset = problem.offset[problem.rows.order[rows]]
+        for column, width, before in panels(problem):
+            w, base = Guarded((n_in, width), problem.dtype), Guarded(width, problem.dtype, 1.0)
+            w.array[:] = before
+            for start, stop in ((begin, 5), (5, end)):
+                tail = dz, column, problem.step, problem.columns, width, rate, decay, base.flat, THREAD
+                run_wide_step(problem.rows, problem.work, w.flat, problem.count, start, stop, *tail)
+            old, part = before[rows].astype(gradient.dtype), (rows, slice(column, column + width))
+            new = old - rate * (gradient[part] + decay * old)
+            error = rate * problem.backward_bound(size[part])
+            error += gamma(6, problem.dtype) * (np.abs(old) * (1 + rate * decay) + rate * size[part])
+            assert_close(w.array[rows], new, error)
+            assert same_bits(w.array[: rows.start].copy(), before[: rows.start])
+            assert same_bits(w.array[rows.stop :].copy(), before[rows.stop :])
+            products = np.abs(offset) @ np.abs(new) + 1
+            bound = gamma(n_in + 4, problem.dtype) * products + np.abs(offset) @ error
+            assert_close(base.array, offset @ new + 1, bound)
+            w.assert_untouched_around()
+            base.assert_untouched_around()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
