@@ -6,7 +6,6 @@ The units lie along the lanes. A tile of 4 inputs times up to 3 vectors of units
 a block's list pass: of the weights, while they add to z, or of the gradients.
 """
 
-
 from .._jit import core, kernel
 from ..simd import (
     lanes,
