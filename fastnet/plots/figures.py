@@ -1,7 +1,9 @@
 """Figures of panels, made without pyplot, and how they are written. Colours, dashes and markers of all pictures."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -120,9 +122,20 @@ def _picture(figure: Any, form: str) -> bytes:
     import matplotlib as mpl
 
     buffer, date = BytesIO(), {"svg": "Date", "pdf": "CreationDate"}.get(form)
-    with mpl.rc_context({"svg.hashsalt": "fastnet"}):  # names of parts of the picture, else drawn at random
+    with (
+        _on_slow_machines(),
+        mpl.rc_context({"svg.hashsalt": "fastnet"}),
+    ):  # names of parts of the picture, else drawn at random
         figure.savefig(buffer, format=form, metadata={date: None} if date else None)
     return buffer.getvalue()
+
+
+@contextmanager
+def _on_slow_machines() -> Iterator[None]:
+    """Draw without matplotlib's word that finding a free place for the legend took long: whether it does, depends."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Creating legend with loc", UserWarning)
+        yield
 
 
 def _gif(frames: Iterable[Any]) -> bytes:
@@ -143,7 +156,8 @@ def _pixels(figure: Any) -> np.ndarray:
 
     figure.set_dpi(100)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with _on_slow_machines():
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
