@@ -7,14 +7,14 @@ from fastnet import rows, run
 GROUP = 16  # as many columns as a vector has lanes at most
 
 
-def blocky(rng, n, n_features, dtype=np.uint8, shuffled=True):
-    """Return rows of which random groups of neighbouring columns, in an order of their own, are active together."""
-    n_groups = -(-n_features // GROUP)
-    active = np.repeat(rng.random((n, n_groups)) < 0.2, GROUP, axis=1)[:, :n_features]
-    values = np.where(active & (rng.random((n, n_features)) < 0.8), rng.integers(1, 256, (n, n_features)), 0)
-    values[n // 2], values[:, 3] = 0, 0  # a row and a column without entries
-    values[n // 3, 5] = 9  # a single entry
-    return values[:, rng.permutation(n_features) if shuffled else slice(None)].astype(dtype)
+def blocky(rng, n, n_features, dtype=np.uint8):
+    """Return rows of which random groups of columns, whose order is shuffled, are active together; others rarely are."""
+    n_groups = n_features // GROUP
+    active = np.repeat(rng.random((n, n_groups)) < 0.2, GROUP, axis=1) & (rng.random((n, n_groups * GROUP)) < 0.95)
+    active = np.hstack([active, rng.random((n, n_features - n_groups * GROUP)) < 0.02])
+    active[n // 2], active[:, -1] = False, False  # a row and a column without entries
+    active[n // 3] = np.arange(n_features) == 5  # a row of a single one
+    return np.where(active, rng.integers(1, 256, active.shape), 0)[:, rng.permutation(n_features)].astype(dtype)
 
 
 def without_blocks(monkeypatch):

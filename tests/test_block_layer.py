@@ -282,7 +282,8 @@ def pair(rng, sizes, n=203):
 @pytest.mark.parametrize("settings", VARIANTS)
 def test_threads_and_cuts(sizes, n_threads, per_call, settings, rng, n_slices):
     one, other, arguments = pair(rng, sizes)
-    losses = train(one, *arguments, epochs=3, **settings)[0]
+    losses, _, fit = train(one, *arguments, epochs=3, **settings)
+    assert fit.kind == "blocks"
     others = train(other, *arguments, n_threads=n_threads, per_call=per_call, epochs=3, **settings)[0]
     np.testing.assert_array_equal(other.parameters, one.parameters)
     np.testing.assert_array_equal(others, losses)
@@ -292,7 +293,8 @@ def test_threads_and_cuts(sizes, n_threads, per_call, settings, rng, n_slices):
 @pytest.mark.parametrize("settings", VARIANTS)
 def test_going_on_alone_after_a_long_wait(sizes, settings, rng, n_slices, monkeypatch):
     one, other, arguments = pair(rng, sizes)
-    losses = train(one, *arguments, epochs=30, **settings)[0]
+    losses, _, fit = train(one, *arguments, epochs=30, **settings)
+    assert fit.kind == "blocks"
     arrivals, alone, ends = barrier.arrivals, barrier.alone, []
 
     def impatient(n_threads, seconds):
@@ -311,7 +313,7 @@ def test_going_on_alone_after_a_long_wait(sizes, settings, rng, n_slices, monkey
 @both
 def test_the_order_in_memory(sizes, rng, tmp_path):
     one, _, (X, *rest) = pair(rng, sizes, 67)
-    train(one, X, *rest, **SGD[0])
+    assert train(one, X, *rest, **SGD[0])[2].kind == "blocks"
     for name, rows in layouts(X, tmp_path).items():
         other = centred(Network(sizes, seed=1), X)
         assert train(other, other._check_inputs("X", rows), *rest, **SGD[0])[2].kind == "blocks"
@@ -349,6 +351,7 @@ def test_after_a_divergence_the_network_has_the_weights_from_before(sizes, rng):
 def test_release_frees_the_records(sizes, rng):
     network, _, arguments = pair(rng, sizes)
     fit = train(network, *arguments, **SGD[0])[2]
+    assert fit.kind == "blocks"
     expected, records = network.parameters.copy(), weakref.ref(fit._rows.records.base)
     fit.release()
     assert records() is None
