@@ -8,7 +8,7 @@ GROUP = 16  # as many columns as a vector has lanes at most
 
 
 def blocky(rng, n, n_features, dtype=np.uint8):
-    """Return rows of which random groups of columns, whose order is shuffled, are active together; others rarely are."""
+    """Return rows of which random groups of columns, whose order is shuffled, are active together, others rarely."""
     n_groups = n_features // GROUP
     active = np.repeat(rng.random((n, n_groups)) < 0.2, GROUP, axis=1) & (rng.random((n, n_groups * GROUP)) < 0.95)
     active = np.hstack([active, rng.random((n, n_features - n_groups * GROUP)) < 0.02])
