@@ -105,6 +105,7 @@ def test_float64_epochs_with_dropout_equal_oracle(sizes, activations, output, ra
     assert_equal_to_oracle(network, X, y, order, batch_size, rates, epochs=2, learning_rate=0.01, weight_decay=0.01)
 
 
+@pytest.mark.slow
 def test_sparse_rows_with_dropout_equal_oracle(rng):
     X = rng.standard_normal((64, 48)) * (rng.random((64, 48)) < 0.15)
     network = Network([48, 30, 5], "silu", dtype="float64", seed=1)

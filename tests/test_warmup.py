@@ -65,7 +65,7 @@ print(sorted(compiled() - warm))
 """
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 def test_nothing_is_left_to_compile(dtype):
     result = subprocess.run([sys.executable, "-c", WORK, dtype], capture_output=True, text=True, timeout=250)
     assert result.returncode == 0, result.stderr
