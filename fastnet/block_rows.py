@@ -57,9 +57,8 @@ def block_rows(
     (n_samples, n_features), size = X.shape, block_size(n_out, mean.dtype)
     if not suits(n_features, n_out, batch_size, mean.dtype) or n_samples == 0:
         return None
-    some = _some_rows(X)
-    active, square = some != 0, float(np.square(some * scale, dtype=np.float64).mean())
-    if active.mean() > other_rows.MAX_DENSITY or not other_rows.mean_is_small(square, mean):
+    active = _active(X, scale, mean)
+    if active is None:
         return None
     order = order_together(active[::2], max(size, CACHE_LINE // mean.dtype.itemsize))
     others = active[1::2] if len(active) > 1 else active  # not those that the order was made for
@@ -86,9 +85,28 @@ def suits(n_features: int, n_out: int, batch_size: int, dtype: np.dtype[Any]) ->
     )
 
 
-def _some_rows(X: Any) -> np.ndarray:
-    some = X[:: max(1, X.shape[0] // _SOME_ROWS)]
-    return np.asarray(some.toarray() if is_sparse(some) else some)
+def compile_blocks(X: Any, scale: float | np.ndarray, mean: np.ndarray, n_out: int, batch_size: int) -> bool:
+    """Compile, or load from the cache, what makes blocks of such rows; returns whether they may become blocks."""
+    (n_samples, n_features), size = X.shape, block_size(n_out, mean.dtype)
+    if not suits(n_features, n_out, batch_size, mean.dtype) or n_samples == 0 or _active(X, scale, mean) is None:
+        return False
+    cuts = np.array([0, -(-n_features // size)])
+    _made(X[:1], scale, mean, narrow_width(n_out, mean.dtype) > 0, np.arange(n_features), size, cuts)
+    return True
+
+
+def some_rows(X: Any) -> Any:
+    """Return a thousand rows or so."""
+    return X[:: max(1, X.shape[0] // _SOME_ROWS)]
+
+
+def _active(X: Any, scale: float | np.ndarray, mean: np.ndarray) -> np.ndarray | None:
+    """Whether elements of some rows are not zero; None if most are not, or if means are large beside the spread."""
+    some = some_rows(X)
+    some = np.asarray(some.toarray() if is_sparse(some) else some)
+    active, square = some != 0, float(np.square(some * scale, dtype=np.float64).mean())
+    fine = active.mean() <= other_rows.MAX_DENSITY and other_rows.mean_is_small(square, mean)
+    return active if fine else None
 
 
 def _blocked(active: np.ndarray, size: int) -> np.ndarray:

@@ -120,7 +120,7 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                warm_up(trainer.network, task.first().X)
+                warm_up(trainer.network, task.first().X, task.batch_size)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))

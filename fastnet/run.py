@@ -7,7 +7,7 @@ import numpy as np
 
 from . import barrier, hidden, passes, plan
 from ._parallel import Together
-from .block_rows import block_rows
+from .block_rows import block_rows, compile_blocks, some_rows
 from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
@@ -351,7 +351,9 @@ class Run:
         return loss, accuracy, n_samples
 
 
-def warm_up(network: Network, X: Any) -> None:
+def warm_up(network: Network, X: Any, batch_size: int) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
-    X = network._inputs(X[:1])
-    (csr_rows if is_sparse(X) else sparse_rows)(X, *network._scaling(X), network.layer_sizes[1])
+    X = network._inputs(some_rows(X))
+    arguments = *network._scaling(X), network.layer_sizes[1]
+    if not compile_blocks(X, *arguments, batch_size):
+        (csr_rows if is_sparse(X) else sparse_rows)(X[:1], *arguments)
