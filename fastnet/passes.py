@@ -50,7 +50,7 @@ def _loss(net, targets, order, first, count, work, start, stop):
         work.hits[b] = hit
 
 
-def losses(net, targets, order, first, count, work, start, stop, thread):
+def losses_of(net, targets, order, first, count, work, start, stop, thread):
     """Do the same, several rows at once where that is quicker; not where a minibatch has fewer rows than a vector."""
     raise NotImplementedError
 
@@ -90,7 +90,7 @@ def _losses_of_rows(net, targets, order, first, count, work, start, stop, thread
     _loss(net, targets, order, first, count, work, start, stop)
 
 
-@overload(losses, jit_options=OVERLOAD)
+@overload(losses_of, jit_options=OVERLOAD)
 def _choose_losses(net, targets, order, first, count, work, start, stop, thread):
     return _losses_of_classes if class_of(targets) is Targets else _losses_of_rows
 
@@ -107,7 +107,7 @@ def _middle(net, targets, order, first, count, work, number, thread, n_threads):
     first_layer.join_slices(net, work, planes, stop - start, out)
     hidden.later_layers(net, work, first, start, stop)
     sampled_output.target_logits(targets, net, order, first, work, number, start, stop)
-    losses(net, targets, order, first, count, work, start, stop, thread)
+    losses_of(net, targets, order, first, count, work, start, stop, thread)
     prefetch_targets(targets, order, first + count + start, first + count + stop)
     hidden.backward(net, targets, order, first, work, number, start, stop)
 

@@ -788,17 +788,21 @@ def tile_load(typingctx, like, start, step):
     return like(like, start, types.int64), codegen
 
 
+def _tile_plus_memory(builder, kind, tile, left, start, step):
+    """Tile plus a vector times each vector of a tile in memory."""
+    for number, line, offset in _tile_each(builder, kind, start, step):
+        right, old = _load(builder, line, offset, kind.vector), builder.extract_value(tile, number)
+        tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), number)
+    return tile
+
+
 @intrinsic
 def tile_muladd_rows(typingctx, tile, factor, start, step):
     """Tile plus ``factor[0]`` times a tile in memory, whose rows lie ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, factor, start, step) = sig.return_type, args
-        left = _spread(builder, builder.load(factor), kind.vector)
-        for number, line, offset in _tile_each(builder, kind, start, step):
-            right, old = _load(builder, line, offset, kind.vector), builder.extract_value(tile, number)
-            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), number)
-        return tile
+        return _tile_plus_memory(builder, kind, tile, _spread(builder, builder.load(factor), kind.vector), start, step)
 
     return tile(tile, factor, start, types.int64), codegen
 
@@ -872,11 +876,8 @@ def tile_muladd_vector(typingctx, tile, vector, start, step):
     """Tile plus, lane by lane, ``vector`` times a tile in memory, whose rows lie ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
-        kind, (tile, left, start, step) = sig.return_type, args
-        for number, line, offset in _tile_each(builder, kind, start, step):
-            right, old = _load(builder, line, offset, kind.vector), builder.extract_value(tile, number)
-            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), number)
-        return tile
+        tile, vector, start, step = args
+        return _tile_plus_memory(builder, sig.return_type, tile, vector, start, step)
 
     return tile(tile, vector, start, types.int64), codegen
 
