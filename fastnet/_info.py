@@ -132,8 +132,9 @@ def _network(
     momentum = checks.check_number("momentum", momentum, high=1.0)
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
-    work, work_why = _work(sizes, batch_size, kind)
-    first_layer, first_layer_why = _first_layer(sizes, batch_size, density, fill, kind, work["n_slices"])
+    n_slices = plan.slices(sizes, batch_size)
+    first_layer, first_layer_why = _first_layer(sizes, batch_size, density, fill, kind, n_slices)
+    work, work_why = _work(sizes, batch_size, kind, first_layer)
     update, update_why = _update(first_layer, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
     return {
@@ -152,19 +153,21 @@ def _network(
     }
 
 
-def _work(sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def _work(
+    sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any], first_layer: str
+) -> tuple[dict[str, Any], dict[str, str]]:
     """How the work of a minibatch is cut."""
     n_slices, cpus = plan.slices(sizes, batch_size), available_cpus()
     n_threads = plan.threads(sizes, batch_size, dtype, cpus)
     width, columns = PANEL_VECTORS * lanes(dtype), padded(sizes[1], dtype)
     units = plan.units(columns, width, n_slices, n_threads)
-    work, seconds = plan.multiply_adds(sizes, batch_size), plan.minibatch_seconds(sizes, batch_size)
+    work, seconds = plan.multiply_adds(sizes, batch_size), plan.minibatch_seconds(sizes, batch_size, first_layer)
     enough = work // plan.WORTH_A_THREAD
     found = {
         "n_threads": n_threads,
         "n_slices": n_slices,
         "units": np.diff(units).tolist(),
-        "minibatches_per_call": plan.minibatches_per_call(sizes, batch_size),
+        "minibatches_per_call": plan.minibatches_per_call(sizes, batch_size, first_layer),
     }
     why = {
         "n_threads": f"the least of: {cpus} CPUs, {units[-1]} units of the first layer, work for {max(1, enough)} "

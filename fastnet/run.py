@@ -124,9 +124,9 @@ class Run:
             self._blocks = RowBlocks(self._X, batch_size)
         n_batches = -(-self.n_samples // batch_size)
         (self._losses, self._hits), self._weights = Results.none_of(n_batches), np.ones(n_batches)
-        per_call = plan.minibatches_per_call(sizes, batch_size)
+        per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
         self._per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
-        self._call_seconds = min(self._per_call, n_batches) * plan.minibatch_seconds(sizes, batch_size)
+        self._call_seconds = min(self._per_call, n_batches) * plan.minibatch_seconds(sizes, batch_size, self.kind)
 
     def release(self) -> None:
         """Forget the rows, whose memory others will need before the next ones are loaded."""

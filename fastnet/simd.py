@@ -970,9 +970,12 @@ def square_zeros(typingctx, like):
 
 
 def _square_rows(builder, kind, start, step, rows):
-    """Yield the number and pointer of each row of a tile in memory; the last of ``rows`` stands for those that lack."""
+    """Yield the number and pointer of each row of a tile in memory, the last row first.
+
+    The last of ``rows`` stands for those that lack; being written after them, it is what remains.
+    """
     last = builder.sub(rows, ir.Constant(ir.IntType(64), 1))
-    for row in range(kind.rows):
+    for row in reversed(range(kind.rows)):
         number = ir.Constant(ir.IntType(64), row)
         there = builder.select(builder.icmp_signed("<", number, last), number, last)
         yield row, builder.gep(start, [builder.mul(there, step)])
@@ -994,7 +997,7 @@ def square_load(typingctx, like, start, step, rows):
 
 @intrinsic
 def square_store(typingctx, tile, start, step, rows):
-    """Write the first ``rows`` rows of a tile, ``step`` elements apart; the others must equal the last of them."""
+    """Write the first ``rows`` rows of a tile, ``step`` elements apart."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, start, step, rows) = sig.args[0], args

@@ -210,8 +210,8 @@ def check_backward(rng, dtype, rows, n_in, n_out):
 
     columns = padded(n_in, dtype)
     transposed, dx = Guarded(n_out * columns, dtype, 0.0), Guarded((rows, columns), dtype)
-    steps = outputs.array.shape[1], pack(w), n_in, n_out
-    run_backward_input(outputs.flat, *steps, transposed.flat, rows, dx.flat, columns, columns, n_in // 2)
+    steps, cut = (outputs.array.shape[1], pack(w), n_in, n_out), n_in // 2 // lanes(dtype) * lanes(dtype)
+    run_backward_input(outputs.flat, *steps, transposed.flat, rows, dx.flat, columns, columns, cut)
     assert same_bits(transposed.array.copy(), pack(w.T.copy()))
     assert_product(dx.array[:, :n_in], dout, w.T)
     assert not dx.array[:, n_in:].any()

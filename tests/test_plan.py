@@ -48,3 +48,9 @@ def test_slices_begin_on_multiples_of_8_and_cover_all():
         assert cuts[-1] == n_in
         assert cuts[1] % 8 == 0
         assert abs(2 * cuts[1] - n_in) <= 16
+
+
+def test_a_call_of_rows_with_zeros_left_out_has_more_minibatches():
+    dense, blocks = (plan.minibatches_per_call((784, 300, 10), 128, kind) for kind in ("dense", "blocks"))
+    assert 3 * dense <= blocks <= 4 * dense
+    assert plan.minibatches_per_call((784, 300, 10), 128, "sparse") == blocks

