@@ -61,8 +61,9 @@ def info(
     dict
         ``versions``, ``machine``, ``kernels`` (the cache folder or None, its entries and MB), ``mnist`` (its folder,
         or None) and, with ``layer_sizes``, ``network``: ``n_threads`` and ``first_layer`` as in `History`,
-        ``n_slices``, ``units`` (of the first layer, for each thread), ``minibatches_per_call``, ``update``,
-        ``predictions``, and ``why``, a sentence for these. All of it can be written as JSON.
+        ``n_slices``, ``units`` (of the first layer, for each thread), ``minibatches_in_group`` (those that share a pass
+        over the first layer's weights), ``minibatches_per_call``, ``update``, ``predictions``, and ``why``, a sentence
+        for these. All of it can be written as JSON.
 
     Raises
     ------
@@ -132,9 +133,10 @@ def _network(
     momentum = checks.check_number("momentum", momentum, high=1.0)
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
-    n_slices = plan.slices(sizes, batch_size)
-    first_layer, first_layer_why = _first_layer(sizes, batch_size, density, fill, kind, n_slices)
-    work, work_why = _work(sizes, batch_size, kind, first_layer)
+    group, group_why = _group(sizes, batch_size, optimizer, momentum)
+    n_rows = batch_size * group
+    first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
+    work, work_why = _work(sizes, batch_size, group, kind, first_layer)
     update, update_why = _update(first_layer, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
     return {
@@ -145,33 +147,53 @@ def _network(
         "dtype": kind.name,
         "optimizer": optimizer,
         "momentum": momentum,
+        "minibatches_in_group": group,
         **work,
         "first_layer": first_layer,
         "update": update,
         "predictions": predictions,
-        "why": {**work_why, "first_layer": first_layer_why, "update": update_why, "predictions": predictions_why},
+        "why": {
+            "minibatches_in_group": group_why,
+            **work_why,
+            "first_layer": first_layer_why,
+            "update": update_why,
+            "predictions": predictions_why,
+        },
     }
 
 
+def _group(sizes: tuple[int, ...], batch_size: int, optimizer: str, momentum: float) -> tuple[int, str]:
+    """Minibatches that share a pass over the first layer's weights, as ``Trainer._group`` decides."""
+    if optimizer != "sgd" or momentum:
+        return 1, "only minibatches of plain SGD, without momentum, can share a pass over the first layer's weights"
+    group = plan.minibatches_in_group(sizes, batch_size)
+    if group == 1:
+        return 1, "each minibatch passes over the first layer's weights: it is large, or the layer is small"
+    return group, f"minibatches with {plan.GROUP_ROWS} rows in all share a pass over the first layer's weights"
+
+
 def _work(
-    sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any], first_layer: str
+    sizes: tuple[int, ...], batch_size: int, group: int, dtype: np.dtype[Any], first_layer: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """How the work of a minibatch is cut."""
-    n_slices, cpus = plan.slices(sizes, batch_size), available_cpus()
-    n_threads = plan.threads(sizes, batch_size, dtype, cpus)
+    """How the work of a minibatch, or of a group, is cut."""
+    n_slices, cpus = plan.slices(sizes, batch_size * group), available_cpus()
+    n_threads = plan.threads(sizes, batch_size * group, dtype, cpus)
     width, columns = PANEL_VECTORS * lanes(dtype), padded(sizes[1], dtype)
     units = plan.units(columns, width, n_slices, n_threads)
-    work, seconds = plan.multiply_adds(sizes, batch_size), plan.minibatch_seconds(sizes, batch_size, first_layer)
+    work, seconds = (
+        plan.multiply_adds(sizes, batch_size * group),
+        plan.minibatch_seconds(sizes, batch_size, first_layer),
+    )
     enough = work // plan.WORTH_A_THREAD
     found = {
         "n_threads": n_threads,
         "n_slices": n_slices,
         "units": np.diff(units).tolist(),
-        "minibatches_per_call": plan.minibatches_per_call(sizes, batch_size, first_layer),
+        "minibatches_per_call": plan.whole_groups(plan.minibatches_per_call(sizes, batch_size, first_layer), group),
     }
     why = {
         "n_threads": f"the least of: {cpus} CPUs, {units[-1]} units of the first layer, work for {max(1, enough)} "
-        f"({work:,} multiply-adds a minibatch, {plan.WORTH_A_THREAD:,} a thread)",
+        f"({work:,} multiply-adds {'a minibatch' if group == 1 else 'a group'}, {plan.WORTH_A_THREAD:,} a thread)",
         "n_slices": "the inputs are cut in two if there is work for two threads, and 128 inputs or more",
         "units": f"a unit is a slice of {width} columns of the first layer; each thread keeps its own",
         "minibatches_per_call": f"a minibatch is taken to last {1e6 * seconds:,.0f} µs, a call some 50 ms",

@@ -179,6 +179,12 @@ def _distance(count):
     return max(count, PREFETCH_ROWS)
 
 
+def centred(rows, net, order, first, count, work, piece, thread, to, step):
+    """Write a slice of the inputs, centred, and a vector of zeros to rows ``step`` apart; returns their number."""
+    blocks.write_out(rows, order, first, count, piece, to, step)
+    return (rows.cuts[piece + 1] - rows.cuts[piece]) * rows.size
+
+
 # -- many units ----------------------------------------------------------------------------------------
 
 

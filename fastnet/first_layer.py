@@ -38,6 +38,11 @@ def forward(rows, net, order, first, count, work, place, begin, end, thread):
     raise NotImplementedError
 
 
+def centred(rows, net, order, first, count, work, piece, thread, to, step):
+    """Write loaded inputs of a slice, centred, and a vector of zeros to rows ``step`` apart; returns their number."""
+    raise NotImplementedError
+
+
 def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update the weights of units ``begin`` to ``end`` from the gradients ``dout`` of the layer's outputs."""
     raise NotImplementedError
@@ -119,6 +124,13 @@ def _forward_dense(rows, net, order, first, count, work, place, begin, end, thre
         vectors = width // lanes(w)
         x = shift(tile, start)
         dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False)
+
+
+def _centred_dense(rows, net, order, first, count, work, piece, thread, to, step):
+    (tile, tile_step), start, n = _tile(work, thread), work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    for b in range(count):
+        gather.copy_row(shift(tile, b * tile_step + start), n, 1.0, shift(to, b * step))
+    return n
 
 
 def _update_dense(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
@@ -213,6 +225,12 @@ def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thr
         unit += n
 
 
+def _centred_sparse(rows, net, order, first, count, work, piece, thread, to, step):
+    start, stop, mean = work.cuts[piece], work.cuts[piece + 1], pointer(rows.mean, 0)
+    sparse.write_out(_minibatch(rows, count, work, thread), piece, mean, start, stop, to, step)
+    return stop - start
+
+
 def _update_folded(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     minibatch, learning_rate = _minibatch(rows, count, work, thread), optimizer.learning_rate
     keep, unit = 1.0 - learning_rate * optimizer.weight_decay, begin
@@ -260,8 +278,20 @@ def _stay(rows, net, work, optimizer, thread, n_threads):
 # -- choice --------------------------------------------------------------------------------------------
 
 _PLAIN = {"place": _place_in_panel, "factor": _factor_plain, "begin": _stay, "end": _stay}
-_DENSE = _PLAIN | {"load": _load_dense, "settle": _settle_dense, "forward": _forward_dense, "update": _update_dense}
-_WHOLE = _PLAIN | {"load": _load_sparse, "settle": _settle_whole, "forward": _forward_sparse, "update": _update_whole}
+_DENSE = _PLAIN | {
+    "load": _load_dense,
+    "settle": _settle_dense,
+    "forward": _forward_dense,
+    "centred": _centred_dense,
+    "update": _update_dense,
+}
+_WHOLE = _PLAIN | {
+    "load": _load_sparse,
+    "settle": _settle_whole,
+    "forward": _forward_sparse,
+    "centred": _centred_sparse,
+    "update": _update_whole,
+}
 _FOLDED = _WHOLE | {"settle": _settle_folded, "update": _update_folded, "factor": _factor_folded}
 _WIDE = _PLAIN | {
     "settle": _settle_dense,
@@ -270,6 +300,7 @@ _WIDE = _PLAIN | {
     "end": block_layer.end_call,
     "load": block_layer.load_wide,
     "forward": block_layer.forward_wide,
+    "centred": block_layer.centred,
     "update": block_layer.update_wide,
 }
 _NARROW = _WIDE | {
@@ -321,6 +352,11 @@ def _choose_settle(rows, net, work, optimizer, minibatch, begin, end):
 @overload(forward, jit_options=OVERLOAD)
 def _choose_forward(rows, net, order, first, count, work, place, begin, end, thread):
     return _of_kind("forward", rows)
+
+
+@overload(centred, jit_options=OVERLOAD)
+def _choose_centred(rows, net, order, first, count, work, piece, thread, to, step):
+    return _of_kind("centred", rows)
 
 
 @overload(update, jit_options=OVERLOAD)

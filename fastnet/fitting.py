@@ -120,12 +120,13 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                warm_up(trainer.network, task.first().X, task.batch_size)
+                group = trainer._group(task.batch_size)
+                warm_up(trainer.network, task.first().X, group * task.batch_size)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))
                 data = *task.first()[:2], task.batch_size, task.n_threads
-                self._run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm)
+                self._run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm, group=group)
                 del data  # memory may have room for one chunk
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()

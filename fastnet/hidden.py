@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from . import sampled_output
+from . import later_layer, sampled_output
 from ._jit import OVERLOAD
 from .kernels import activations, dense, more_activations
 from .kernels.dropout import drop_outputs
-from .layers import DELTA, OUTPUT, SLOPES, TRANSPOSED, Net, delta_place, layer_columns, layer_forward
-from .layout import ACTIVATION, N_IN, N_OUT, STEP
+from .layers import DELTA, OUTPUT, SLOPES, Net, delta_place, layer_columns
+from .layout import ACTIVATION, N_IN, STEP
 from .simd import pointer, shift
 from .views import class_of
 
@@ -93,18 +93,18 @@ def _later_plain(net, work, first, start, stop):
         x_step, step = net.layers[layer - 1, STEP], net.layers[layer, STEP]
         x = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * x_step)
         out = pointer(work.buffer, work.places[layer, OUTPUT] + start * step)
-        layer_forward(net, layer, x, x_step, out, stop - start, 0, layer_columns(net, layer))
+        later_layer.forward(net, work, layer, x, x_step, out, stop - start)
 
 
 def _backward_plain(net, targets, order, first, work, number, start, stop):
     for layer in range(len(net.layers) - 1, 0, -1):
-        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        n_in = net.layers[layer, N_IN]
         dout_step, step, code = net.layers[layer, STEP], net.layers[layer - 1, STEP], net.layers[layer - 1, ACTIVATION]
         dout = pointer(work.buffer, delta_place(net, work, layer) + start * dout_step)
         dx = pointer(work.buffer, delta_place(net, work, layer - 1) + start * step)
         y = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * step)
-        wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
-        dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
+        columns = dense.padded(n_in, dout)
+        later_layer.backward_input(net, work, layer, dout, stop - start, dx)
         if layer == len(net.layers) - 1:
             sampled_output.add_targets(targets, net, order, first, work, number, start, stop)
         if columns == step:
@@ -126,7 +126,7 @@ def _later_any(net, work, first, start, stop):
         if layer > 0:
             x_step = net.layers[layer - 1, STEP]
             x = pointer(work.buffer, work.places[layer - 1, OUTPUT] + start * x_step)
-            layer_forward(net, layer, x, x_step, out, stop - start, 0, columns)
+            later_layer.forward(net, work, layer, x, x_step, out, stop - start)
         if layer < last:
             activate(net, work, layer, first, start, stop, out, step, columns)
 
@@ -176,13 +176,13 @@ def _choose_drop(dropout, layer, sample, row, slope, columns):
 
 def _backward_any(net, targets, order, first, work, number, start, stop):
     for layer in range(len(net.layers) - 1, 0, -1):
-        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
+        n_in = net.layers[layer, N_IN]
         dout_step, step = net.layers[layer, STEP], net.layers[layer - 1, STEP]
         dout = pointer(work.buffer, delta_place(net, work, layer) + start * dout_step)
         dx = pointer(work.buffer, work.places[layer - 1, DELTA] + start * step)
         slopes = pointer(work.buffer, work.places[layer - 1, SLOPES] + start * step)
-        wt, columns = pointer(work.buffer, work.places[layer, TRANSPOSED]), dense.padded(n_in, dout)
-        dense.dense_backward_input(dout, dout_step, wt, stop - start, n_out, dx, step, columns)
+        columns = dense.padded(n_in, dout)
+        later_layer.backward_input(net, work, layer, dout, stop - start, dx)
         if layer == len(net.layers) - 1:
             sampled_output.add_targets(targets, net, order, first, work, number, start, stop)
         for m in range(stop - start):

@@ -17,7 +17,8 @@ from .views import ViewType, class_of, field_type
 UPDATE_ROWS = 32
 
 # Columns of a workspace's table of places: offsets into its buffer, one row a layer.
-# PLANES is the first layer's: partial sums of its slices. SLOPES are only there if a network trains with them.
+# PLANES is the first layer's: partial sums of its slices, then, if minibatches come in groups, a group's gradients of
+# its outputs. SLOPES are only there if a network trains with them.
 OUTPUT, DELTA, TRANSPOSED, PLANES, SLOPES = range(5)
 
 
@@ -42,6 +43,7 @@ class Work(NamedTuple):
     losses: Any  # (B,) float64, already scaled
     hits: Any  # (B,) int64
     arrivals: Any  # barrier
+    group: Any  # GroupWork, or None
 
 
 class Gradient(NamedTuple):

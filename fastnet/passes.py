@@ -11,89 +11,19 @@ What a compiled loop needs stands in the tuples of ``layers.py`` and its neighbo
 per fit.
 """
 
-import numpy as np
 from numba.extending import overload
 
-from . import barrier, first_layer, hidden, mixed_rows, penalty, sampled_output, updates
-from ._jit import OVERLOAD, core, entry, kernel
+from . import barrier, first_layer, groups, hidden, later_layer, mixed_rows, penalty, sampled_output, updates
+from ._jit import OVERLOAD, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import dense
-from .kernels.grouped_softmax import MOST_CLASSES, softmax_cross_entropy_group
-from .layers import OUTPUT, PLANES, begin_minibatch, delta_place, share, work_gradient
+from .kernels.groups import GroupedSgd
+from .layers import OUTPUT, PLANES, begin_minibatch, delta_place, share
 from .layout import N_IN, N_OUT, PACKED_WEIGHTS, STEP
-from .simd import itemsize_of, lanes, pointer, pointer_to, shift
-from .targets import SOFTMAX_CROSS_ENTROPY, Targets, prefetch_targets, row_loss, total_weight
+from .middle import after_first_layer, totals
+from .simd import pointer
 from .units import n_units, owned_units
 from .views import class_of, views
-
-# -- loss ----------------------------------------------------------------------------------------------
-
-
-@core
-def _scale(targets, row, total):
-    """Share of a sample in the mean of its minibatch's losses."""
-    weight = targets.weights[row] if targets.weights.size else 1.0
-    return weight / total if total > 0.0 else 0.0
-
-
-@kernel
-def _loss(net, targets, order, first, count, work, start, stop):
-    """Losses of rows ``start`` to ``stop``, each times its share of the mean; logits become their gradient."""
-    last = len(net.layers) - 1
-    step, n_out, total = net.layers[last, STEP], net.layers[last, N_OUT], total_weight(targets, order, first, count)
-    for b in range(start, stop):
-        row = np.int64(order[first + b])
-        scale = _scale(targets, row, total)
-        z = pointer(work.buffer, work.places[last, OUTPUT] + b * step)
-        loss, hit = row_loss(targets, row, z, n_out, scale)
-        work.losses[b] = loss * scale if scale != 0.0 else 0.0
-        work.hits[b] = hit
-
-
-def losses_of(net, targets, order, first, count, work, start, stop, thread):
-    """Do the same, several rows at once where that is quicker; not where a minibatch has fewer rows than a vector."""
-    raise NotImplementedError
-
-
-@kernel
-def _group_loss(net, targets, order, first, work, start, rows, total, thread):
-    """Softmax cross-entropy of at most as many rows as a vector has lanes, in a thread's room for gradients."""
-    last = len(net.layers) - 1
-    step, n_out = net.layers[last, STEP], net.layers[last, N_OUT]
-    room, size = work_gradient(work, thread), lanes(pointer(work.buffer, 0))
-    labels, scales, right = room, shift(room, size), shift(room, 2 * size)
-    found = pointer_to(
-        work.gradients.address + (thread * work.gradients.shape[1] + 4 * size) * itemsize_of(room), np.float64
-    )
-    for lane in range(size):
-        row = np.int64(order[first + start + min(lane, rows - 1)])
-        labels[lane], scales[lane] = targets.labels[row], _scale(targets, row, total)
-    z, to = pointer(work.buffer, work.places[last, OUTPUT] + start * step), shift(room, 8 * size)
-    softmax_cross_entropy_group(z, z, step, rows, n_out, labels, scales, to, found, right)
-    for lane in range(rows):
-        scale = _scale(targets, np.int64(order[first + start + lane]), total)
-        work.losses[start + lane] = found[lane] * scale if scale != 0.0 else 0.0
-        work.hits[start + lane] = right[lane] != 0
-
-
-def _losses_of_classes(net, targets, order, first, count, work, start, stop, thread):
-    n_out, size = net.layers[len(net.layers) - 1, N_OUT], lanes(pointer(work.buffer, 0))
-    if targets.loss != SOFTMAX_CROSS_ENTROPY or n_out > MOST_CLASSES or work.batch_size < size:
-        _loss(net, targets, order, first, count, work, start, stop)
-        return
-    total = total_weight(targets, order, first, count)
-    for b in range(start, stop, size):
-        _group_loss(net, targets, order, first, work, b, min(size, stop - b), total, thread)
-
-
-def _losses_of_rows(net, targets, order, first, count, work, start, stop, thread):
-    _loss(net, targets, order, first, count, work, start, stop)
-
-
-@overload(losses_of, jit_options=OVERLOAD)
-def _choose_losses(net, targets, order, first, count, work, start, stop, thread):
-    return _losses_of_classes if class_of(targets) is Targets else _losses_of_rows
-
 
 # -- minibatch, epoch, prediction ----------------------------------------------------------------------
 
@@ -105,11 +35,7 @@ def _middle(net, targets, order, first, count, work, number, thread, n_threads):
     skipped = start * net.layers[0, STEP]
     planes, out = work.places[0, PLANES] + skipped, work.places[0, OUTPUT] + skipped
     first_layer.join_slices(net, work, planes, stop - start, out)
-    hidden.later_layers(net, work, first, start, stop)
-    sampled_output.target_logits(targets, net, order, first, work, number, start, stop)
-    losses_of(net, targets, order, first, count, work, start, stop, thread)
-    prefetch_targets(targets, order, first + count + start, first + count + stop)
-    hidden.backward(net, targets, order, first, work, number, start, stop)
+    after_first_layer(net, targets, order, first, count, work, number, start, stop, thread)
 
 
 @kernel
@@ -130,14 +56,24 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     sampled_output.advance(targets, net, optimizer, order, later, more, work, number + 1, thread, n_threads)
 
 
-@core
-def _totals(work, count):
-    """Mean loss and right predictions of a minibatch, added up in the order of its rows."""
-    loss, hits = 0.0, 0
-    for b in range(count):
-        loss += work.losses[b]
-        hits += work.hits[b]
-    return loss, hits
+def _round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
+    """Train on minibatch ``k``, or on all up to the end of its group; returns the number of the next."""
+    raise NotImplementedError
+
+
+def _single(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
+    first = k * batch_size
+    count = min(batch_size, len(order) - first)
+    now = begin_minibatch(optimizer, k, thread)
+    _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
+    if thread == 0:
+        losses[k], hits[k] = totals(work, count)
+    return k + 1
+
+
+@overload(_round, jit_options=OVERLOAD)
+def _choose_round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
+    return groups.train_group if class_of(optimizer) is GroupedSgd else _single
 
 
 @entry
@@ -150,31 +86,32 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     mode = set_float_mode()
     net, rows, targets, order = views(net), views(rows), views(targets), views(order)
     work, optimizer, losses, hits = views(work), views(optimizer), views(losses), views(hits)
+    of_one = groups.of_one_minibatch(optimizer)
     if begin == end:
-        first_layer.settle(rows, net, work, optimizer, 0, 0, n_units(work))
+        first_layer.settle(rows, net, work, of_one, 0, 0, n_units(work))
         sampled_output.settle(targets)
     else:
         if thread == 0:
-            updates.transpose_share(net, work, 0, 1)
+            later_layer.begin_call(net, work)
             sampled_output.begin(targets, net, work, begin)
-        first_layer.begin_call(rows, net, work, optimizer, thread, n_threads)
-    for k in range(begin, end):
-        if barrier.leave(work.arrivals, k, thread, n_threads):
+        first_layer.begin_call(rows, net, work, of_one, thread, n_threads)
+    k, turn = begin, 0
+    while k < end:
+        if barrier.leave(work.arrivals, turn, thread, n_threads):
             barrier.wait(work.arrivals, thread, n_threads)  # for the others' updates
             n_threads = 1
             if thread > 0:
                 break
-        first = k * batch_size
-        count = min(batch_size, len(order) - first)
-        now = begin_minibatch(optimizer, k, thread)
-        _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
-        if k == begin:
+        k = _round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads)
+        if turn == 0:
             barrier.forget_long_waits(work.arrivals, thread)
         if thread == 0:
-            losses[k], hits[k] = _totals(work, count)
-            barrier.count_long_waits(work.arrivals, k, n_threads)
+            barrier.count_long_waits(work.arrivals, turn, n_threads)
+        turn += 1
     if begin < end:
-        first_layer.end_call(rows, net, work, optimizer, thread, n_threads)
+        if thread == 0:
+            later_layer.end_call(net, work)
+        first_layer.end_call(rows, net, work, of_one, thread, n_threads)
     restore_float_mode(mode)
 
 
@@ -184,12 +121,12 @@ def train_step(net, rows, targets, order, work, optimizer):
     mode = set_float_mode()
     net, rows, targets, order = views(net), views(rows), views(targets), views(order)
     work, optimizer = views(work), views(optimizer)
-    updates.transpose_share(net, work, 0, 1)
+    later_layer.begin_call(net, work)
     now = begin_minibatch(optimizer, 0, 0)
     _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
     first_layer.settle(rows, net, work, optimizer, 0, 0, n_units(work))
     restore_float_mode(mode)
-    return _totals(work, len(order))
+    return totals(work, len(order))
 
 
 @kernel
@@ -210,14 +147,14 @@ def input_gradients(net, rows, targets, order, work, optimizer, transposed, dx, 
     mode = set_float_mode()
     net, rows, targets, order, work = views(net), views(rows), views(targets), views(order), views(work)
     optimizer, transposed, dx, losses, hits = views(optimizer), views(transposed), views(dx), views(losses), views(hits)
-    updates.transpose_share(net, work, 0, 1)
+    later_layer.begin_call(net, work)
     _transpose_first(net, transposed)
     n_out, wt, dx_step = net.layers[0, N_OUT], pointer(transposed, 0), dx.shape[1]
     for k in range(len(losses)):
         first = k * work.batch_size
         count = min(work.batch_size, len(order) - first)
         _minibatch(net, rows, targets, order, first, count, work, optimizer, k, 0, 1)
-        losses[k], hits[k] = _totals(work, count)
+        losses[k], hits[k] = totals(work, count)
         dout, to = pointer(work.buffer, delta_place(net, work, 0)), pointer(dx, first * dx_step)
         dense.dense_backward_input(dout, net.layers[0, STEP], wt, count, n_out, to, dx_step, dx_step)
     restore_float_mode(mode)

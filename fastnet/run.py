@@ -11,6 +11,7 @@ from .block_rows import block_rows, compile_blocks, some_rows
 from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
+from .kernels.groups import grouped
 from .layers import Net
 from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
@@ -68,6 +69,8 @@ class Run:
         Largest norm of a minibatch's gradient.
     n_samples : int, optional
         Samples of an epoch, if these are not all rows.
+    group : int, default=1
+        Minibatches of a group: see ``groups.py``. More than 1 is for plain SGD only.
     """
 
     def __init__(
@@ -81,8 +84,11 @@ class Run:
         rates: tuple[float, ...] = (),
         clip_norm: float | None = None,
         n_samples: int | None = None,
+        *,
+        group: int = 1,
     ):
         self._network, self._most, self._n_threads = network, batch_size, n_threads
+        self._group = group
         self.together = together
         self._plain, self._dropout = self._packed(), compiled_dropout(rates)
         self._net = hidden.training(self._plain, self._dropout)
@@ -103,6 +109,11 @@ class Run:
         """Layer sizes of the network that compiled code works on."""
         return self._network.layer_sizes
 
+    @property
+    def _together(self) -> int:
+        """Rows that the first layer takes at a time."""
+        return self._group * self._most
+
     def _packed(self) -> Net:
         return self._network._packed()
 
@@ -119,13 +130,14 @@ class Run:
         self.n_samples = X.shape[0] if n_samples is None else n_samples
         if X is not self._loaded:
             self._loaded, self._X, self._targets = X, self._network._inputs(X), self._as_trained(targets)
-            self._load_rows(plan.slices(sizes, self._most))
+            self._load_rows(plan.slices(sizes, self._together))
         if self._blocks is not None:
             self._blocks = RowBlocks(self._X, batch_size)
         n_batches = -(-self.n_samples // batch_size)
         (self._losses, self._hits), self._weights = Results.none_of(n_batches), np.ones(n_batches)
         per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
-        self._per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
+        per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
+        self._per_call = plan.whole_groups(per_call, self._group)
         self._call_seconds = min(self._per_call, n_batches) * plan.minibatch_seconds(sizes, batch_size, self.kind)
 
     def release(self) -> None:
@@ -145,7 +157,7 @@ class Run:
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
         if entries is not None or not isinstance(self._rows, gather.Rows):
             arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
-            self._work = workspace(self._plain.layers, self._network.dtype, *arguments)
+            self._work = workspace(self._plain.layers, self._network.dtype, *arguments, self._group)
         self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
         if entries is not None:
             self._rows = entries
@@ -159,7 +171,7 @@ class Run:
 
     def own_blocks(self, X: Any, n_slices: int) -> Any:
         """Return the blocks of columns of checked rows, or None."""
-        return block_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], self._most, n_slices)
+        return block_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], self._together, n_slices)
 
     def own_lists(self, X: Any, n_slices: int) -> Any:
         """Return the lists of entries of checked rows, or None."""
@@ -173,7 +185,8 @@ class Run:
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
         clipped = self._clipping(optimizer)
-        return sgd.folded(clipped) if self.kind == "sparse" else clipped
+        found = sgd.folded(clipped) if self.kind == "sparse" else clipped
+        return found if self._group == 1 else grouped(found, self._group)
 
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work

@@ -489,12 +489,18 @@ class Trainer:
             return min(self.n_threads, available_cpus())
         sampled = self.loss == sampled_run.LOSS
         sizes = self._sampling.sizes(self.network) if sampled else self.network.layer_sizes
-        return plan.threads(sizes, batch_size, self.network.dtype, available_cpus())
+        return plan.threads(sizes, batch_size * self._group(batch_size), self.network.dtype, available_cpus())
+
+    def _group(self, batch_size: int) -> int:
+        """Minibatches that share a pass over the first layer's weights, which takes plain SGD."""
+        plain = self.optimizer == "sgd" and self.momentum == 0 and self.clip_norm is None
+        fits = plain and self.loss != sampled_run.LOSS
+        return plan.minibatches_in_group(self.network.layer_sizes, batch_size) if fits else 1
 
     # -- what compiled code takes -----------------------------------------------------------------------
 
-    def _new_run(self, *args: Any) -> Run:
-        return SampledRun(self._sampling, *args) if self.loss == sampled_run.LOSS else Run(*args)
+    def _new_run(self, *args: Any, group: int) -> Run:
+        return SampledRun(self._sampling, *args) if self.loss == sampled_run.LOSS else Run(*args, group=group)
 
     @property
     def _first_rate(self) -> float:

@@ -7,7 +7,7 @@ gradient is used as soon as it is known, while it lies in the L1 cache. With cli
 
 from numba.extending import overload
 
-from . import barrier, first_layer, sampled_output
+from . import barrier, first_layer, later_layer, sampled_output
 from ._jit import OVERLOAD, kernel
 from .kernels import clipping, dense
 from .kernels.clipping import Clipped
@@ -66,18 +66,6 @@ def _update_at_once(net, targets, rows, optimizer, order, first, count, work, nu
 
 
 @kernel
-def transpose_share(net, work, thread, n_threads):
-    """Copy this thread's rows of the weights of all layers but the first into their transposes."""
-    for layer in range(1, len(net.layers)):
-        n_in, n_out = net.layers[layer, N_IN], net.layers[layer, N_OUT]
-        w = pointer(net.packed, net.layers[layer, PACKED_WEIGHTS])
-        wt = pointer(work.buffer, work.places[layer, TRANSPOSED])
-        top, bottom = share(n_in, dense.panel_width(w), thread, n_threads)
-        for column in range(0, n_out, dense.panel_width(w)):
-            dense.pack_transposed(w, n_in, n_out, column, top, bottom, wt)
-
-
-@kernel
 def _apply_chunks(net, optimizer, factor, thread, n_threads):
     """Use this thread's share of the clipped gradients; biases, which do not decay, begin in the middle of a chunk."""
     n, biases = net.packed.size, net.layers[0, PACKED_BIAS]
@@ -101,7 +89,7 @@ def _update_clipped(net, targets, rows, optimizer, order, first, count, work, nu
     barrier.wait(work.arrivals, thread, n_threads)
     _apply_chunks(net, optimizer, clipping.clip_factor(sums, optimizer.max_norm), thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
-    transpose_share(net, work, thread, n_threads)
+    later_layer.transpose_share(net, work, thread, n_threads)
 
 
 @overload(update, jit_options=OVERLOAD)

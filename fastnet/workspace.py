@@ -8,6 +8,7 @@ from . import barrier, plan
 from .block_rows import block_work, input_cuts
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.dense import PANEL_VECTORS
+from .kernels.groups import GroupWork
 from .kernels.sparse import QUAD, SparseRows
 from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
@@ -24,6 +25,7 @@ def workspace(
     n_slices: int = 1,
     rows: SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None,
     slopes: bool = False,
+    group: int = 1,
 ) -> Work:
     """Return buffers for minibatches of at most ``batch_size`` rows.
 
@@ -43,10 +45,13 @@ def workspace(
         Rows that will be trained on if they are not dense.
     slopes : bool, default=False
         Whether the network trains with slopes: see ``hidden.py``.
+    group : int, default=1
+        Minibatches of a group: see ``groups.py``.
     """
+    most, batch_size = batch_size, batch_size if group == 1 else group_rows(batch_size, group)
     n_rows, sizes = batch_size * (1 if train else n_threads), (int(layers[0, N_IN]), *layers[:, N_OUT].tolist())
     columns, width = padded(int(layers[0, N_OUT]), dtype), PANEL_VECTORS * lanes(dtype)
-    places, size = _places(layers, dtype, n_rows, n_slices, train, slopes)
+    places, size = _places(layers, dtype, n_rows, n_slices + (group > 1), train, slopes)
     block = int(np.diff(rows.bounds).max()) if isinstance(rows, SparseRows) else 0
     gradient = row_step(max(UPDATE_ROWS, block) * width, dtype)
     shares = plan.units(columns, width, n_slices, n_threads)
@@ -61,7 +66,7 @@ def workspace(
     else:
         tiles, cuts = block_work(rows, sizes[0], sizes[1], batch_size, n_threads), input_cuts(rows, sizes[0])
     return Work(
-        batch_size=batch_size,
+        batch_size=most,
         n_rows=n_rows,
         buffer=aligned_zeros(size, dtype),
         places=places,
@@ -72,6 +77,22 @@ def workspace(
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
         arrivals=barrier.arrivals(n_threads, plan.minibatch_seconds(sizes, batch_size) if train else 0.0),
+        group=None if group == 1 else _group_work(sizes[0], batch_size, n_slices, n_threads, dtype),
+    )
+
+
+def group_rows(batch_size: int, group: int) -> int:
+    """Rows of a group, rounded up to whole vectors."""
+    return -(-batch_size * group // 16) * 16
+
+
+def _group_work(n_in: int, n_rows: int, n_slices: int, n_threads: int, dtype: np.dtype[Any]) -> GroupWork:
+    step = row_step(n_in + 2 * lanes(dtype), dtype)  # the last block may be longer, and a vector of zeros follows
+    return GroupWork(
+        inputs=aligned_zeros(n_threads * n_rows * step, dtype).reshape(n_threads, n_rows, step),
+        inner=aligned_zeros(n_slices * n_rows * n_rows, dtype).reshape(n_slices, n_rows * n_rows),
+        pulls=aligned_zeros(n_rows * n_rows, dtype),
+        kept=np.zeros(n_rows),
     )
 
 
@@ -86,7 +107,9 @@ def _places(
         sizes[:-1, SLOPES] = sizes[:-1, OUTPUT]
     if train:
         sizes[:, DELTA] = sizes[:, OUTPUT]
-        sizes[1:, TRANSPOSED] = [n_out * padded(int(n_in), dtype) for n_in, n_out in layers[1:, [N_IN, N_OUT]]]
+        sizes[1:, TRANSPOSED] = [
+            padded(int(n_in), dtype) * padded(int(n_out), dtype) for n_in, n_out in layers[1:, [N_IN, N_OUT]]
+        ]
     sizes = -(-sizes // 16) * 16  # whole cache lines
     ends = np.cumsum(sizes)
     return ends.reshape(sizes.shape) - sizes, int(ends[-1])

@@ -52,6 +52,7 @@ def train(
     weights=None,
     rates=(),
     clip_norm=None,
+    group=1,
     **settings,
 ):
     """Some epochs in the given order; returns the losses and hits of each minibatch of the last, and the run.
@@ -62,7 +63,7 @@ def train(
     if weights is not None:
         targets = targets._replace(weights=weights)
     with crew(n_threads) as together:
-        run = Run(network, X, targets, batch_size, n_threads, together, rates, clip_norm)
+        run = Run(network, X, targets, batch_size, n_threads, together, rates, clip_norm, group=group)
         if per_call is not None:
             run._per_call = per_call
         optimizer = make_optimizer(run.n_packed, network.dtype, **settings)

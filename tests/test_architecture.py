@@ -54,7 +54,7 @@ ORDER = [
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.blocks", "kernels.grouped_softmax"},
-    {"kernels.narrow", "kernels.wide"},
+    {"kernels.narrow", "kernels.wide", "kernels.few_rows", "kernels.groups"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
     | {"kernels"},
@@ -69,11 +69,13 @@ ORDER = [
     {"functional", "layers", "optimizers", "targets", "online"},
     {"sampled_output", "units"},
     {"block_layer"},
-    {"decisions", "first_layer", "hidden", "mixed_rows", "rows", "losses"},
+    {"decisions", "first_layer", "later_layer", "mixed_rows", "rows", "losses"},
+    {"hidden"},
     {"block_rows"},
     {"metrics"},
     {"models.inference"},
-    {"updates", "workspace", "regularisation", "weighting", "penalty"},
+    {"updates", "workspace", "regularisation", "weighting", "penalty", "middle"},
+    {"groups"},
     {"passes"},
     {"gradients"},
     {"network"},

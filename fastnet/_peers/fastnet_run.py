@@ -42,7 +42,8 @@ class FastnetPeer(Peer):
         self._n_threads = trainer._threads(batch_size)
         targets = network._check_targets("y", y, len(X))
         with crew(self._n_threads) as together:
-            self._run = Run(network, X, targets, batch_size, self._n_threads, together)
+            group = trainer._group(batch_size)
+            self._run = Run(network, X, targets, batch_size, self._n_threads, together, group=group)
             self._run.compile(self._optimizer())
 
     def _optimizer(self) -> Any:

@@ -26,6 +26,7 @@ from ..simd import (
     pointer_to,
     prefetch,
     quad,
+    shift,
     single_bit,
     splat,
     store,
@@ -273,6 +274,29 @@ def load_lists(rows, order, first, count, piece, step, distance, lists):
             lists.numbers[place] = b * step
             value = load_as(values, t * WIDE, like) * load_as(scale, block * WIDE, like)
             store(lists.values, place * WIDE, value)
+
+
+@core
+def _write_out(like, size, rows, order, first, count, piece, to, step):
+    offset, scale, start = pointer(rows.offset, 0), pointer(rows.scale, 0), rows.cuts[piece] * rows.size
+    n = rows.cuts[piece + 1] * rows.size - start
+    for b in range(count):
+        line = shift(to, b * step)
+        gather.copy_row(shift(offset, start), n, 1.0, line)
+        numbers, values, n_blocks = record(rows, order[first + b], piece)
+        for t in range(n_blocks):
+            place = np.int64(numbers[t]) * size
+            value = load_as(values, t * size, like) * load_as(scale, place, like) + load_as(offset, place, like)
+            store(line, place - start, value)
+
+
+@kernel
+def write_out(rows, order, first, count, piece, to, step):
+    """Write a slice of some samples, block after block and centred, and a vector of zeros to rows ``step`` apart."""
+    if rows.size == WIDE:
+        _write_out(quad(to), WIDE, rows, order, first, count, piece, to, step)
+    else:
+        _write_out(to, lanes(to), rows, order, first, count, piece, to, step)
 
 
 @kernel

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import overload
 
 from .._jit import OVERLOAD_CORE, core, kernel
-from ..simd import lanes, load, load_as, muladd, pointer, pointer_to, prefetch, shift, store
+from ..simd import lanes, load, load_as, muladd, pointer, pointer_to, prefetch, shift, splat, store
 
 UINT8, FLOAT32, FLOAT64 = 0, 1, 2
 CODES = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
@@ -127,3 +127,14 @@ def gather_rows(rows, order, first, count, limit, start, stop, out, out_step):
             _gather_row(rows, address, np.float32, 4, start, stop, to)
         else:
             _gather_row(rows, address, np.float64, 8, start, stop, to)
+
+
+@core
+def copy_row(source, n, factor, out):
+    """Copy ``n`` elements times a factor, and a vector of zeros behind them."""
+    whole, width = n - n % lanes(out), lanes(out)
+    for i in range(0, whole, width):
+        store(out, i, factor * load(source, i))
+    for i in range(whole, n):
+        out[i] = factor * source[i]
+    store(out, n, splat(out, 0.0))

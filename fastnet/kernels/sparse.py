@@ -342,6 +342,20 @@ def _loaded(minibatch, b, block):
     return values, pointer_to(minibatch.addresses[at] + n * itemsize, np.uint16), n
 
 
+@kernel
+def write_out(minibatch, piece, mean, start, stop, to, step):
+    """Write a slice, columns ``start`` to ``stop``, centred, and a vector of zeros to rows ``step`` apart."""
+    per_slice = minibatch.n_blocks // minibatch.n_slices
+    for b in range(minibatch.n_samples):
+        line = shift(to, b * step)
+        gather.copy_row(shift(mean, start), stop - start, -1.0, line)
+        for block in range(piece * per_slice, (piece + 1) * per_slice):
+            values, columns, n = _loaded(minibatch, b, block)
+            for t in range(n):
+                i = np.int64(columns[t]) - start
+                line[i] = line[i] + values[t]
+
+
 @core
 def _row_product(tile, w, step, values, columns, n):
     """Sum of value * w[column]; two or four sums at a time, since one would wait for itself.

@@ -76,9 +76,9 @@ class Shared:
 class _Run(Run):
     """A fit whose lists are shared."""
 
-    def __init__(self, shared: Shared, *args: Any):
+    def __init__(self, shared: Shared, *args: Any, group: int):
         self._shared = shared
-        super().__init__(*args)
+        super().__init__(*args, group=group)
 
     @property
     def n_first(self) -> int:
@@ -87,8 +87,8 @@ class _Run(Run):
 
     @property
     def most(self) -> int:
-        """Samples of the largest minibatch."""
-        return self._most
+        """Samples that the first layer takes at a time."""
+        return self._together
 
     def own_entries(self, X: Any, n_slices: int) -> Any:
         """Make what only this fit needs."""
@@ -109,5 +109,5 @@ class SharingTrainer(Trainer):
         checked = X is self._shared.samples.X or X is self._shared.samples.X_val
         return X if checked else super()._check_data(name, X, n_features)
 
-    def _new_run(self, *args: Any) -> Run:
-        return _Run(self._shared, *args)
+    def _new_run(self, *args: Any, group: int) -> Run:
+        return _Run(self._shared, *args, group=group)
