@@ -21,8 +21,8 @@ _SKIPPED = 0.75
 
 _MIN_SLICE = 64  # inputs
 
-# Rows of a group of minibatches, at least; 16 to 64 are as good. Groups take 1.18 times as long as single minibatches with
-# 784-24-10 at B = 1, 0.93 with 48 units and 0.54 with 300; at B = 8 0.99 with 100 units and 0.85 with 300.
+# Rows of a group of minibatches, at least; 16 to 64 are as good. Groups take 1.18 times as long as single minibatches
+# with 784-24-10 at B = 1, 0.93 with 48 units, 0.5 with 300; at B = 8 0.99 with 100 units, 0.85 with 300.
 GROUP_ROWS = 32
 _MIN_GROUP_INPUTS, _MIN_GROUP_UNITS, _GROUP_UNITS_A_ROW = 128, 48, 16
 _MAX_REST = 4  # the first layer's weights may be so many times the others, or more
