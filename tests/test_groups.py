@@ -206,7 +206,7 @@ def with_and_without_groups(monkeypatch, fit):
         yield network.parameters, found
 
 
-@pytest.mark.parametrize("settings", [{"dropout": 0.3}, {"loss": "squared_error"}])
+@pytest.mark.parametrize("settings", [{"dropout": 0.3}, pytest.param({"loss": "squared_error"}, marks=slow)])
 def test_trainings_are_the_same_with_and_without_groups(settings, monkeypatch):
     def fit(network, X, y):
         return fitted(X, y, network=network, **settings)[1]

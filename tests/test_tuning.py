@@ -300,9 +300,9 @@ def test_test_samples_are_seen_once_and_nothing_is_copied(digits, monkeypatch):
     logits, run = Network._logits, Run.__init__
     monkeypatch.setattr(Network, "_logits", lambda net, X, *a: seen.append(X is digits.X_test) or logits(net, X, *a))
 
-    def start(self, network, X, *args):
+    def start(self, network, X, *args, **options):
         read.append(X is digits.X_train)
-        run(self, network, X, *args)
+        run(self, network, X, *args, **options)
 
     monkeypatch.setattr(Run, "__init__", start)
     fastnet.tune(digits, space=PLAIN, n_trials=4, epochs=4, seed=0)
