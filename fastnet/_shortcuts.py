@@ -51,8 +51,8 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 def _no_garbage_collection() -> Iterator[None]:
     """Keep Python from searching for cycles: what a compilation allocates is needed until its end.
 
-    What it leaves would be searched as soon as that is allowed again, for 0.3 s. Frozen and thawed at once, it counts as
-    old, and waits for Python's next full search.
+    What it leaves would be searched as soon as that is allowed again, for 0.3 s. Frozen and thawed at once, it counts
+    as old, and waits for Python's next full search.
     """
     enabled = gc.isenabled()
     gc.disable()

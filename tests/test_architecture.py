@@ -27,7 +27,7 @@ ORDER = [
         "models.plain_data",
     },
     {"simd", "schedules", "idx", "raw_cache", "callbacks", "sparse_data", "models.file"},
-    {"columns"},
+    {"columns", "tiles"},
     {"preprocessing"},
     {"plots.figures"},
     {"plots.boundaries", "plots.curves", "plots.pictures", "plots.trials"},

@@ -13,17 +13,11 @@ different panels never touch the same cache lines or the same pages.
 """
 
 from .._jit import VECTOR_BYTES, core, entry, kernel
-from ..simd import (
-    lanes,
-    load,
-    pointer,
-    pointer_to,
-    shift,
-    splat,
+from ..simd import lanes, load, pointer, pointer_to, shift, splat, store
+from ..tiles import (
     square_store,
     square_transpose,
     square_zeros,
-    store,
     tile_add,
     tile_load,
     tile_muladd,

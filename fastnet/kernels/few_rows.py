@@ -11,14 +11,9 @@ zeros up to a whole number of vectors; columns of x beyond I must be zero, too.
 """
 
 from .._jit import core, kernel
-from ..simd import (
-    lanes,
-    load,
-    muladd,
-    shift,
-    splat,
+from ..simd import lanes, load, muladd, shift, splat, store
+from ..tiles import (
     square_zeros,
-    store,
     tile_load,
     tile_muladd,
     tile_muladd_vector,

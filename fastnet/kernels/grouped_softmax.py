@@ -11,21 +11,8 @@ neighbours.
 import numpy as np
 
 from .._jit import core, kernel
-from ..simd import (
-    lanes,
-    load,
-    select,
-    shift,
-    splat,
-    square_load,
-    square_store,
-    square_transpose,
-    square_zeros,
-    store,
-    tile_load,
-    tile_store,
-    widen,
-)
+from ..simd import lanes, load, select, shift, splat, store, widen
+from ..tiles import square_load, square_store, square_transpose, square_zeros, tile_load, tile_store
 from .elementary import exp_core, log1p_core
 
 MOST_CLASSES = 64

@@ -16,7 +16,8 @@ than it would see minibatch by minibatch. ``online.py`` does it with momentum, t
 from typing import Any, NamedTuple
 
 from .._jit import core, kernel
-from ..simd import lanes, load, shift, splat, store, tile_muladd_vector, tile_row_sums, tile_zeros
+from ..simd import lanes, load, shift, splat, store
+from ..tiles import tile_muladd_vector, tile_row_sums, tile_zeros
 from . import dense
 from .sgd import FoldedSgd
 

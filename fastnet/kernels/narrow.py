@@ -20,23 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._jit import core, kernel
-from ..simd import (
-    copy_lanes,
-    lanes,
-    load,
-    load_as,
-    lowest_bit,
-    pointer,
-    shift,
-    single_bit,
-    tile_load,
-    tile_muladd_outer,
-    tile_muladd_vector,
-    tile_row_sums,
-    tile_store,
-    tile_zeros,
-    without_lowest_bit,
-)
+from ..simd import copy_lanes, lanes, load, load_as, lowest_bit, pointer, shift, single_bit, without_lowest_bit
+from ..tiles import tile_load, tile_muladd_outer, tile_muladd_vector, tile_row_sums, tile_store, tile_zeros
 from .blocks import ask_for, record
 
 # Accumulators of the tiles: both fit the 16 registers of SSE and AVX2.

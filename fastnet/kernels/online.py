@@ -26,26 +26,8 @@ import numpy as np
 from numba import float64
 
 from .._jit import core, kernel
-from ..simd import (
-    lane_index,
-    lanes,
-    load,
-    load_first,
-    muladd,
-    reduce_add,
-    select,
-    shift,
-    splat,
-    store,
-    store_first,
-    tile_load,
-    tile_muladd,
-    tile_muladd_rows,
-    tile_plus,
-    tile_store,
-    tile_sum,
-    tile_zeros,
-)
+from ..simd import lane_index, lanes, load, load_first, muladd, reduce_add, select, shift, splat, store, store_first
+from ..tiles import tile_load, tile_muladd, tile_muladd_rows, tile_plus, tile_store, tile_sum, tile_zeros
 from .dense import panel_width
 from .softmax import log1p, row_exp, row_max
 

@@ -46,6 +46,9 @@ from ..simd import (
     shift_bytes,
     splat,
     store,
+    without_lowest_bit,
+)
+from ..tiles import (
     tile_load,
     tile_muladd_rows,
     tile_plus,
@@ -55,7 +58,6 @@ from ..simd import (
     tile_sum,
     tile_width,
     tile_zeros,
-    without_lowest_bit,
 )
 from ..views import views
 from . import gather

@@ -7,18 +7,8 @@ a block's list pass: of the weights, while they add to z, or of the gradients.
 """
 
 from .._jit import core, kernel
-from ..simd import (
-    lanes,
-    shift,
-    tile_dot,
-    tile_load,
-    tile_muladd,
-    tile_plus,
-    tile_store,
-    tile_sum,
-    tile_width,
-    tile_zeros,
-)
+from ..simd import lanes, shift
+from ..tiles import tile_dot, tile_load, tile_muladd, tile_plus, tile_store, tile_sum, tile_width, tile_zeros
 from .blocks import WIDE
 
 

@@ -6,14 +6,10 @@ from buffers import DTYPES, Guarded, assert_close, same_bits, unit, wider
 
 from fastnet._jit import entry
 from fastnet.layout import lanes
-from fastnet.simd import (
-    copy_lanes,
-    load_as,
-    pointer,
-    quad,
-    shift,
-    single_bit,
-    store,
+from fastnet.simd import copy_lanes, load_as, pointer, quad, shift, single_bit, store
+from fastnet.simd import lanes as lanes_of
+from fastnet.simd import load as load_vector
+from fastnet.tiles import (
     tile_dot,
     tile_load,
     tile_muladd_outer,
@@ -22,8 +18,6 @@ from fastnet.simd import (
     tile_store,
     tile_zeros,
 )
-from fastnet.simd import lanes as lanes_of
-from fastnet.simd import load as load_vector
 
 SOURCES = [np.uint8, np.uint16, np.int32, np.float32, np.float64]
 
