@@ -133,7 +133,7 @@ def _network(
     momentum = checks.check_number("momentum", momentum, high=1.0)
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
-    group, group_why = _group(sizes, batch_size, optimizer, momentum)
+    group, group_why = _group(sizes, batch_size, density, optimizer, momentum)
     n_rows = batch_size * group
     first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
     work, work_why = _work(sizes, batch_size, group, kind, first_layer)
@@ -162,14 +162,17 @@ def _network(
     }
 
 
-def _group(sizes: tuple[int, ...], batch_size: int, optimizer: str, momentum: float) -> tuple[int, str]:
+def _group(sizes: tuple[int, ...], batch_size: int, density: float, optimizer: str, momentum: float) -> tuple[int, str]:
     """Minibatches that share a pass over the first layer's weights, as ``Trainer._group`` decides."""
     if optimizer != "sgd" or momentum:
         return 1, "only minibatches of plain SGD, without momentum, can share a pass over the first layer's weights"
-    group = plan.minibatches_in_group(sizes, batch_size)
+    group = plan.minibatches_in_group(sizes, batch_size, density)
     if group == 1:
-        return 1, "each minibatch passes over the first layer's weights: it is large, or the layer is small"
-    return group, f"minibatches with {plan.GROUP_ROWS} rows in all share a pass over the first layer's weights"
+        return 1, (
+            "each minibatch passes over the first layer's weights: it is large, the layer is small beside its rows or "
+            "the later layers, or its inputs are few, or nearly all zeros"
+        )
+    return group, f"minibatches with {group * batch_size} rows in all share a pass over the first layer's weights"
 
 
 def _work(

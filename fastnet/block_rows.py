@@ -12,7 +12,7 @@ from .kernels.gather import CACHE_LINE
 from .kernels.narrow import WORD
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step
-from .sparse_data import is_sparse
+from .sparse_data import is_sparse, some_rows
 
 # Smallest minibatches, with many units and with few: with fewer samples there is less to compute than weights to pass
 # over. MNIST, two threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128
@@ -31,8 +31,6 @@ MIN_COLUMNS = 32
 BLOCK_COST = 5
 
 MAX_LIST_BYTES = 64 << 20  # of a minibatch, for each thread
-
-_SOME_ROWS = 1000
 
 
 def block_rows(
@@ -93,11 +91,6 @@ def compile_blocks(X: Any, scale: float | np.ndarray, mean: np.ndarray, n_out: i
     cuts = np.array([0, -(-n_features // size)])
     _made(X[:1], scale, mean, narrow_width(n_out, mean.dtype) > 0, np.arange(n_features), size, cuts)
     return True
-
-
-def some_rows(X: Any) -> Any:
-    """Return a thousand rows or so."""
-    return X[:: max(1, X.shape[0] // _SOME_ROWS)]
 
 
 def _active(X: Any, scale: float | np.ndarray, mean: np.ndarray) -> np.ndarray | None:

@@ -29,7 +29,7 @@ def load(rows, net, order, first, count, work, begin, end, thread):
 
 
 def settle(rows, net, work, optimizer, minibatch, begin, end):
-    """Turn what is folded into plain weights, if minibatch ``minibatch`` of an epoch is one to do so."""
+    """Turn what is folded into plain weights, if minibatch (or group) ``minibatch`` of an epoch is one to do so."""
     raise NotImplementedError
 
 

@@ -65,6 +65,7 @@ class Task(NamedTuple):
     batch_size: int
     n_threads: int
     validation: tuple[Any, AnyTargets] | None
+    group: int = 1  # minibatches that share a pass over the first layer's weights
     is_stream: bool = False  # several chunks: nobody knows how many, and memory has room for one
 
 
@@ -120,13 +121,13 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                group = trainer._group(task.batch_size)
-                warm_up(trainer.network, task.first().X, group * task.batch_size)
+                warm_up(trainer.network, task.first().X, task.group * task.batch_size)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))
                 data = *task.first()[:2], task.batch_size, task.n_threads
-                self._run = trainer._new_run(trainer.network, *data, together, rates, trainer.clip_norm, group=group)
+                settings = together, rates, trainer.clip_norm
+                self._run = trainer._new_run(trainer.network, *data, *settings, group=task.group)
                 del data  # memory may have room for one chunk
                 setup_seconds = time.perf_counter() - started
                 started = time.perf_counter()

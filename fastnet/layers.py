@@ -38,10 +38,10 @@ class Work(NamedTuple):
     places: Any  # (L, 5) int64
     cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
     units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
-    tiles: Any  # gathered rows, for each thread its own: (threads, B, step), or SparseWork
+    tiles: Any  # gathered rows of a minibatch or group, each thread its own: (threads, R, step), or SparseWork
     gradients: Any  # (threads, n), the gradient of a block of weights
-    losses: Any  # (B,) float64, already scaled
-    hits: Any  # (B,) int64
+    losses: Any  # (B,) or more, float64, already scaled
+    hits: Any  # as many, int64
     arrivals: Any  # barrier
     group: Any  # GroupWork, or None
 

@@ -7,6 +7,8 @@ value is computed whole by one thread, and barriers lie between the stages.
 2. ``_middle``       each thread takes its share of the rows through the other layers, the loss and back
 3. ``updates``       each thread computes its share of the weight gradients and updates those weights
 
+Small minibatches of plain SGD run in groups, with the same three stages once a group: see ``groups.py``.
+
 What a compiled loop needs stands in the tuples of ``layers.py`` and its neighbours; ``workspace.py`` fills them once
 per fit.
 """
@@ -80,8 +82,9 @@ def _choose_round(net, rows, targets, order, batch_size, k, end, work, optimizer
 def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimizer, losses, hits, thread, n_threads):
     """Minibatches ``begin`` to ``end`` of an epoch, as thread ``thread`` of ``n_threads`` that all call this.
 
-    Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut.
-    Called for no minibatches, by one thread, it turns folded weights into plain ones: what an epoch ends with.
+    Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut, as
+    long as groups of minibatches stay whole. Called for no minibatches, by one thread, it
+    turns folded weights into plain ones: what an epoch ends with.
     """
     mode = set_float_mode()
     net, rows, targets, order = views(net), views(rows), views(targets), views(order)

@@ -7,7 +7,7 @@ import numpy as np
 
 from . import barrier, hidden, passes, plan
 from ._parallel import Together
-from .block_rows import block_rows, compile_blocks, some_rows
+from .block_rows import block_rows, compile_blocks
 from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
@@ -19,7 +19,7 @@ from .network import Network
 from .optimizers import Optimizer
 from .regularisation import Clipping, compiled_dropout
 from .rows import csr_rows, dense_rows, sparse_rows
-from .sparse_data import RowBlocks, is_sparse
+from .sparse_data import RowBlocks, is_sparse, some_rows
 from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
 from .weighting import minibatch_weights
 from .workspace import workspace
@@ -110,7 +110,7 @@ class Run:
         return self._network.layer_sizes
 
     @property
-    def _together(self) -> int:
+    def _rows_at_once(self) -> int:
         """Rows that the first layer takes at a time."""
         return self._group * self._most
 
@@ -130,7 +130,7 @@ class Run:
         self.n_samples = X.shape[0] if n_samples is None else n_samples
         if X is not self._loaded:
             self._loaded, self._X, self._targets = X, self._network._inputs(X), self._as_trained(targets)
-            self._load_rows(plan.slices(sizes, self._together))
+            self._load_rows(plan.slices(sizes, self._rows_at_once))
         if self._blocks is not None:
             self._blocks = RowBlocks(self._X, batch_size)
         n_batches = -(-self.n_samples // batch_size)
@@ -171,7 +171,7 @@ class Run:
 
     def own_blocks(self, X: Any, n_slices: int) -> Any:
         """Return the blocks of columns of checked rows, or None."""
-        return block_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], self._together, n_slices)
+        return block_rows(X, *self._network._scaling(X), self._network.layer_sizes[1], self._rows_at_once, n_slices)
 
     def own_lists(self, X: Any, n_slices: int) -> Any:
         """Return the lists of entries of checked rows, or None."""
@@ -316,7 +316,8 @@ class Run:
         Nothing is settled for it, so that training goes on with the same bits. Weights are those that compiled code has
         in memory, laid out like ``Network.parameters``.
         """
-        state: dict[str, Any] = {"parameters": self.unpacked(self._plain.packed), "folded": None}
+        parameters = self.unpacked(self._plain.packed)
+        state: dict[str, Any] = {"parameters": parameters, "folded": None, "group": self._group}
         if self.kind == "sparse":
             state["folded"] = {name: getattr(self._work.tiles, name).copy() for name in _FOLDED}
         return state

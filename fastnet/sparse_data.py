@@ -10,6 +10,8 @@ import numpy as np
 
 from . import checks
 
+_SOME_ROWS = 1000
+
 # Bytes of dense rows that are written together.
 BLOCK_BYTES = 32 << 20
 
@@ -60,6 +62,18 @@ def _check_finite(name: str, rows: Any, dtype: np.dtype[Any] | type) -> None:
         at = int(np.argmin(good))
         row = int(np.searchsorted(rows.indptr, at, side="right")) - 1
         checks.refuse_value(name, rows.data[at], f"row {row}, column {rows.indices[at]}", dtype)
+
+
+def some_rows(X: Any) -> Any:
+    """Return a thousand rows or so."""
+    return X[:: max(1, X.shape[0] // _SOME_ROWS)]
+
+
+def density(X: Any) -> float:
+    """Share of elements that are not zero, of some rows if there are many; X is a CSR matrix or dense."""
+    some = some_rows(X)
+    count = some.count_nonzero() if is_sparse(some) else np.count_nonzero(some)
+    return float(count / max(1, some.shape[0] * some.shape[1]))
 
 
 def rows_at_once(X: Any, at_least: int) -> int:

@@ -42,11 +42,13 @@ def fit(
     try:
         X = stream.first().X
         validation = trainer._check_validation(validation_data, X.shape[1])
-        batch_size, n_threads = trainer.batch_size, trainer._threads(trainer.batch_size)
+        batch_size, group = trainer.batch_size, trainer._group(X)
+        n_threads = trainer._threads(group * batch_size)
         trainer._batch_size(X.shape[0])  # warns if it is more than a chunk
         pieces = None if not first else stream if from_all else [X]
         del X
-        task = Task(stream.epoch, stream.first, pieces, epochs, batch_size, n_threads, validation, is_stream=True)
+        shape = batch_size, n_threads, validation, group
+        task = Task(stream.epoch, stream.first, pieces, epochs, *shape, is_stream=True)
         return trainer._fit(task, resume)
     finally:
         stream.close()

@@ -27,7 +27,7 @@ from .regularisation import check_clip_norm, check_dropout, dropout_rates
 from .run import Run
 from .sampled_run import SampledRun, Sampling
 from .schedules import Schedule, check_schedule, learning_rate
-from .sparse_data import is_sparse
+from .sparse_data import density, is_sparse
 from .weighting import ClassWeight, sample_weights
 
 _SETTINGS: dict[str, Callable[[Any], Any]] = {
@@ -293,9 +293,9 @@ class Trainer:
         weights = sample_weights(sample_weight, class_weight, targets, self.network.layer_sizes[-1])
         validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(X.shape[0])
-        n_threads, chunk = self._threads(batch_size), Chunk(X, targets._replace(weights=weights), batch_size)
-        pieces = [X] if first else None
-        task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation)
+        group, chunk = self._group(X), Chunk(X, targets._replace(weights=weights), batch_size)
+        n_threads, pieces = self._threads(group * batch_size), [X] if first else None
+        task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation, group)
         return self._fit(task, resume)
 
     def fit_stream(
@@ -425,7 +425,7 @@ class Trainer:
     def _keeper(self, task: Task, resume: bool) -> AbstractContextManager[Keeper | None]:
         """Return what looks after checkpoints, if any are wanted."""
         path = None if self.checkpoint_dir is None else Path(self.checkpoint_dir)
-        return keeper_of(path, self.checkpoint_every, lambda: self._identity(task), task.epochs, resume)
+        return keeper_of(path, self.checkpoint_every, lambda: self._identity(task), task.epochs, resume, task.group)
 
     def _identity(self, task: Task) -> dict[str, Any]:
         """Return data and settings: what a checkpoint is resumed with only if it is the same."""
@@ -483,19 +483,21 @@ class Trainer:
             )
         return min(self.batch_size, n_samples)
 
-    def _threads(self, batch_size: int) -> int:
-        """Threads worth using: each needs a CPU, work, and a panel of the first layer of its own."""
+    def _threads(self, n_rows: int) -> int:
+        """Threads worth using for so many rows at once: each needs a CPU, work, and a panel of the first layer."""
         if self.n_threads is not None:
             return min(self.n_threads, available_cpus())
         sampled = self.loss == sampled_run.LOSS
         sizes = self._sampling.sizes(self.network) if sampled else self.network.layer_sizes
-        return plan.threads(sizes, batch_size * self._group(batch_size), self.network.dtype, available_cpus())
+        return plan.threads(sizes, n_rows, self.network.dtype, available_cpus())
 
-    def _group(self, batch_size: int) -> int:
-        """Minibatches that share a pass over the first layer's weights, which takes plain SGD."""
+    def _group(self, X: Any) -> int:
+        """Minibatches that share a pass over the first layer's weights, which takes plain SGD; X is checked."""
         plain = self.optimizer == "sgd" and self.momentum == 0 and self.clip_norm is None
-        fits = plain and self.loss != sampled_run.LOSS
-        return plan.minibatches_in_group(self.network.layer_sizes, batch_size) if fits else 1
+        shape = self.network.layer_sizes, self.batch_size
+        if not plain or self.loss == sampled_run.LOSS or plan.minibatches_in_group(*shape) == 1:
+            return 1
+        return plan.minibatches_in_group(*shape, density(X))
 
     # -- what compiled code takes -----------------------------------------------------------------------
 

@@ -76,13 +76,19 @@ def workspace(
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
-        arrivals=barrier.arrivals(n_threads, plan.minibatch_seconds(sizes, batch_size) if train else 0.0),
+        arrivals=barrier.arrivals(n_threads, _seconds(sizes, batch_size, group) if train else 0.0),
         group=None if group == 1 else _group_work(sizes[0], batch_size, n_slices, n_threads, dtype),
     )
 
 
+def _seconds(sizes: tuple[int, ...], n_rows: int, group: int) -> float:
+    """What lies between two barriers; in a group all others wait while one thread does the later layers."""
+    seconds = plan.minibatch_seconds(sizes, n_rows)
+    return seconds if group == 1 else seconds + 2 * plan.rest_seconds(sizes, n_rows)
+
+
 def group_rows(batch_size: int, group: int) -> int:
-    """Rows of a group, rounded up to whole vectors."""
+    """Rows of a group, rounded up to a multiple of 16: whole vectors of any kind."""
     return -(-batch_size * group // 16) * 16
 
 

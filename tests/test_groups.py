@@ -1,15 +1,20 @@
 """Fits whose minibatches share passes over the first layer: the oracle, what may change no bit, when they are taken."""
 
+import warnings
+
 import numpy as np
 import pytest
 import reference_net
 import scipy.sparse as sp
 from block_data import blocky, without_blocks
-from runs import make_targets, train
+from runs import make_targets, sgd, train
 from trainings import Interrupt
 
 import fastnet
 from fastnet import Network, Trainer, barrier, plan
+from fastnet.kernels.groups import grouped
+from fastnet.kernels.sgd import folded
+from fastnet.layout import lanes
 from fastnet.network import Preprocessing
 
 SIZES = [130, 50, 3]
@@ -147,28 +152,31 @@ def test_threads_and_cuts_change_no_bit(kind, n_slices):
             np.testing.assert_array_equal(found[1], hits)
 
 
-def test_going_on_alone_after_a_long_wait_changes_no_bit(n_slices, monkeypatch):
-    settings = {"learning_rate": 0.05, "epochs": 30, "group": 8}
-    one, other = (problem(np.random.default_rng(3), "dense", n=701) for _ in range(2))
-    train(*one, 4, **settings)
-    arrivals, alone, ends = barrier.arrivals, barrier.alone, []
+@pytest.mark.parametrize("kind", ["dense", "sparse", "blocks"])
+def test_going_on_alone_changes_no_bit(kind, n_slices, monkeypatch):
+    """Thread 0 is told that somebody waited long, so that it does the third group and all later ones by itself."""
+    settings = {"learning_rate": 0.05, "weight_decay": 0.001, "group": 4}
+    one, other = (problem(np.random.default_rng(3), kind) for _ in range(2))
+    losses, hits, _ = train(*one, 8, **settings)
+    reset, alone, ends = barrier.reset, barrier.alone, []
 
-    def impatient(n_threads, seconds):
-        words = arrivals(n_threads, seconds)
-        words[-barrier.LINE + barrier.PATIENCE] = -1  # any wait of some microseconds is long
-        return words
+    def told(words):
+        reset(words)
+        words[-barrier.LINE + barrier.ALONE] = 2
 
-    monkeypatch.setattr(barrier, "arrivals", impatient)
-    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))  # and does not keep others out
-    train(*other, 4, n_threads=2, **settings)
-    assert any(ends)
+    monkeypatch.setattr(barrier, "reset", told)
+    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))
+    found = train(*other, 8, n_threads=2, **settings)
+    assert ends == [True]
     np.testing.assert_array_equal(other[0].parameters, one[0].parameters)
+    np.testing.assert_array_equal(found[0], losses)
+    np.testing.assert_array_equal(found[1], hits)
 
 
-def fitted(X, y, n_threads=1, epochs=2, network=None, **settings):
+def fitted(X, y, n_threads=1, epochs=2, network=None, resume=False, **settings):
     network = Network([X.shape[1], 50, 3], seed=0) if network is None else network
     trainer = Trainer(network, batch_size=2, learning_rate=0.05, seed=0, n_threads=n_threads, **settings)
-    return network, trainer.fit(X, y, epochs=epochs)
+    return network, trainer.fit(X, y, epochs=epochs, resume=resume)
 
 
 @pytest.fixture
@@ -178,8 +186,8 @@ def rows(rng):
 
 
 def test_resuming_within_an_epoch_gives_the_same_bits(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 20)  # cut to one group of 16
     whole, history = fitted(*rows)
+    monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 20)  # cut to one group of 16
     with pytest.raises(KeyboardInterrupt):
         fitted(*rows, checkpoint_dir=tmp_path, checkpoint_every=1, callbacks=[Interrupt(4)])
     network = Network([130, 50, 3], seed=1)
@@ -267,13 +275,78 @@ def test_shapes_decide_on_groups(sizes, batch_size, group):
     ],
 )
 def test_only_plain_sgd_takes_groups(settings):
-    network = Network([784, 300, 10])
-    assert Trainer(network, batch_size=1)._group(1) == 32
-    assert Trainer(network, batch_size=1, **settings)._group(1) == 1
+    network, X = Network([784, 300, 10]), np.ones((2, 784))
+    assert Trainer(network, batch_size=1)._group(X) == 32
+    assert Trainer(network, batch_size=1, **settings)._group(X) == 1
 
 
-def test_lists_of_entries_are_settled_between_groups(rng, monkeypatch):
-    """Two hundred and fifty-six minibatches and more, with rows that are no blocks."""
+@pytest.mark.parametrize("weight_decay", [0.02, 2.4])
+def test_lists_of_entries_are_settled_between_groups(weight_decay, rng, monkeypatch):
+    """Two hundred and fifty-six minibatches and more; at 0.12 a minibatch they are to be settled after each group."""
     without_blocks(monkeypatch)
     network, X, y, order = problem(rng, "sparse", n=701)
-    check_oracle(network, X, y, order, 1, 32, "sparse", learning_rate=0.02, weight_decay=0.02)
+    check_oracle(network, X, y, order, 1, 32, "sparse", learning_rate=0.05, weight_decay=weight_decay)
+    settings = sgd(network.parameters.size, network.dtype, 0.05, weight_decay=weight_decay)
+    period = folded(settings).period
+    assert grouped(folded(settings), 32).optimizer.period == max(1, period // 32)
+
+
+@pytest.mark.parametrize("n_in", [128, 136, 144])
+def test_rows_written_out_have_room_for_a_vector_of_zeros(n_in, rng):
+    """Also where a row fills its cache lines."""
+    network, X, y, order = problem(rng, "dense", [n_in, 50, 3])
+    check_oracle(network, X, y, order, 1, 32, "dense", learning_rate=0.05)
+    room = train(network, X, y, order, 1, group=32, learning_rate=0.05)[2]._work.group.inputs
+    assert room.shape[2] >= n_in + 2 * lanes(network.dtype)
+
+
+def test_calls_end_with_whole_groups(rng):
+    assert [plan.whole_groups(n, 8) for n in (0, 1, 8, 20, 24)] == [8, 8, 8, 16, 24]
+    _, _, run = train(*problem(rng, "dense"), 4, group=8, learning_rate=0.05)
+    assert run._per_call % 8 == 0
+
+
+def test_groups_are_for_rows_with_some_entries(rng):
+    """Inner products of rows cost as much however few entries these have."""
+    for share, group in ((0.001, 1), (0.2, 32), (1.0, 32)):
+        X = rng.standard_normal((300, 200)) * (rng.random((300, 200)) < share)
+        for rows in (X, sp.csr_matrix(X)):
+            network = Network([200, 64, 3], seed=0)
+            assert Trainer(network, batch_size=1)._group(rows) == group
+        assert fastnet.info([200, 64, 3], batch_size=1, density=share)["network"]["minibatches_in_group"] == group
+
+
+@pytest.mark.parametrize("n", [10, 40])
+def test_a_stream_of_one_chunk_equals_a_fit(n, rng):
+    """Also where that has fewer samples than a minibatch."""
+    X, y = rng.standard_normal((n, 130)), rng.integers(0, 3, n)
+    found = []
+    for stream in (False, True):
+        network = Network([130, 300, 3], dtype="float64", seed=0)
+        trainer = Trainer(network, batch_size=16, learning_rate=0.05, seed=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of a batch size larger than the data
+            trainer.fit_stream(lambda: [(X, y)], epochs=2) if stream else trainer.fit(X, y, epochs=2)
+        found.append(network.parameters)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_a_checkpoint_of_other_groups_is_passed_over(rows, tmp_path, monkeypatch):
+    """As versions from before groups wrote them, within an epoch."""
+    monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 16)
+    settings = {"checkpoint_dir": tmp_path, "checkpoint_every": 1}
+    with monkeypatch.context() as before:
+        before.setattr(plan, "_MIN_GROUP_UNITS", 1000)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(*rows, callbacks=[Interrupt(9)], **settings)
+    place = Place()
+    with pytest.warns(UserWarning, match="other groups of minibatches"):
+        fitted(*rows, callbacks=[place], checkpoint_dir=tmp_path, resume=True)
+    assert place.found == (1, 0)
+
+
+class Place(fastnet.Callback):
+    """Remembers where a fit begins."""
+
+    def on_fit_begin(self, state):
+        self.found = state.epoch, state.minibatch

@@ -39,10 +39,10 @@ class FastnetPeer(Peer):
         network, trainer = self.network, self._trainer
         network.preprocessing = trainer._preprocessing([X])
         batch_size = min(trainer.batch_size, len(X))
-        self._n_threads = trainer._threads(batch_size)
+        group = trainer._group(X)
+        self._n_threads = trainer._threads(group * batch_size)
         targets = network._check_targets("y", y, len(X))
         with crew(self._n_threads) as together:
-            group = trainer._group(batch_size)
             self._run = Run(network, X, targets, batch_size, self._n_threads, together, group=group)
             self._run.compile(self._optimizer())
 

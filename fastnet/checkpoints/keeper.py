@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Keeper:
     every : Interval
     identity : dict
         Data and settings, as ``identity`` describes them.
+    group : int, default=1
+        Minibatches of a group: see ``fastnet.groups``.
 
     Attributes
     ----------
@@ -35,8 +38,8 @@ class Keeper:
         What ``resume`` has found.
     """
 
-    def __init__(self, folder: Folder, every: Interval, identity: dict[str, Any]):
-        self._folder, self._every, self._identity = folder, every, identity
+    def __init__(self, folder: Folder, every: Interval, identity: dict[str, Any], group: int = 1):
+        self._folder, self._every, self._identity, self._group = folder, every, identity, group
         self._written, self._time, self._took = Where(0), time.monotonic(), 0.0  # the last writing
         self._best: float | None = None
         self._waiting: tuple[Where, dict[str, Any]] | None = None  # the best one, if it has not been written
@@ -53,7 +56,7 @@ class Keeper:
         ValueError
             If it has trained for more epochs already.
         """
-        found = self._folder.newest(_check_usable)
+        found = self._folder.newest(partial(_check_usable, group=self._group))
         if found is None:
             return
         path, tree = found
@@ -131,26 +134,35 @@ def _refuse_others(path: Path, tree: dict[str, Any], identity: dict[str, Any]) -
         warnings.warn(f"{path}: last bits may differ from now on: {'; '.join(lines)}", UserWarning, stacklevel=2)
 
 
-def _check_usable(tree: dict[str, Any], path: Path) -> None:
-    """Refuse what is no training, and what was folded for vectors of another width: within an epoch only."""
+def _check_usable(tree: dict[str, Any], path: Path, group: int) -> None:
+    """Refuse what is no training and, within an epoch, vectors of another width or other groups of minibatches."""
     parts.check(tree, str(path))
     width, here = tree["machine"]["vector_bytes"], machine()["vector_bytes"]
     if tree["running"] is not None and tree["running"]["folded"] is not None and width != here:
         raise FormatError(
             f"{path}: was written within an epoch on a CPU with vectors of {width} bytes; this one has {here}"
         )
+    if tree["running"] is not None and tree["minibatch"] and tree["running"].get("group", 1) != group:
+        raise FormatError(
+            f"{path}: was written within an epoch by a version of fastnet with other groups of minibatches"
+        )
 
 
 @contextmanager
 def keeper_of(
-    path: Path | None, every: int | str | None, identity: Callable[[], dict[str, Any]], epochs: int, resume: bool
+    path: Path | None,
+    every: int | str | None,
+    identity: Callable[[], dict[str, Any]],
+    epochs: int,
+    resume: bool,
+    group: int = 1,
 ) -> Iterator[Keeper | None]:
     """Lock a folder for the time of a fit; yields None where no checkpoints are wanted."""
     if path is None:
         yield None
         return
     with Folder(path) as folder:
-        keeper = Keeper(folder, interval(every), identity())
+        keeper = Keeper(folder, interval(every), identity(), group)
         if resume:
             keeper.resume(epochs)
         else:

@@ -37,7 +37,7 @@ def grouped(optimizer: Any, size: int) -> GroupedSgd:
 
 
 class GroupWork(NamedTuple):
-    """What a group needs besides the buffers of its minibatches; R is the rows of a group, a multiple of 4."""
+    """What a group needs besides the buffers of its minibatches; R is the rows of a group, a multiple of 16."""
 
     inputs: Any  # (threads, R, step): centred inputs of a slice
     inner: Any  # (n_slices, R * R): inner products of rows, as far as one slice adds to them

@@ -32,7 +32,7 @@ class FoldedSgd(NamedTuple):
 
     learning_rate: float
     weight_decay: Any  # or an array, one a minibatch
-    period: int  # minibatches between two settlements
+    period: int  # minibatches, or groups of them, between two settlements
 
 
 # Folded weights are settled after so many minibatches, or when decay has taken about two thirds. Settling costs two

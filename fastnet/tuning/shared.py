@@ -88,7 +88,7 @@ class _Run(Run):
     @property
     def most(self) -> int:
         """Samples that the first layer takes at a time."""
-        return self._together
+        return self._rows_at_once
 
     def own_entries(self, X: Any, n_slices: int) -> Any:
         """Make what only this fit needs."""
