@@ -258,9 +258,10 @@ def test_sampled_softmax(rng, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("hidden", [7, pytest.param(70, marks=slow)])
-@pytest.mark.parametrize("solver", [*(pytest.param(name, marks=slow) for name in ("sgd", "adam")), "lbfgs"])
-@pytest.mark.parametrize("form", [np.asarray, pytest.param(sp.csr_array, marks=slow)])
+@slow
+@pytest.mark.parametrize("hidden", [7, 70])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 def test_estimators(hidden, solver, form, rng, monkeypatch):
     """The penalty of scikit-learn's loss, and a gradient that is added up over many calls."""
     X, y, kinds, made = blocky(rng, 600, 90, float) / 255, rng.integers(0, 3, 600), [], run.block_rows

@@ -331,6 +331,7 @@ def test_a_stream_of_one_chunk_equals_a_fit(n, rng):
     np.testing.assert_array_equal(found[0], found[1])
 
 
+@slow
 def test_a_checkpoint_of_other_groups_is_passed_over(rows, tmp_path, monkeypatch):
     """As versions from before groups wrote them, within an epoch."""
     monkeypatch.setattr(plan, "minibatches_per_call", lambda *_: 16)

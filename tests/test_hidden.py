@@ -194,6 +194,7 @@ def test_plain_networks_take_the_plain_type():
     assert (other.layers[:, -1] != 0).any(), "the network's own table must stay as it is"
 
 
+@pytest.mark.slow  # a quarter of a minute of compiling
 def test_a_plain_fit_compiles_nothing_that_only_others_need(tmp_path):
     code = """
 import numpy as np, fastnet

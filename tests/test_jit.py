@@ -77,7 +77,7 @@ def test_an_edited_kernel_is_never_served_stale(tmp_path):
     assert run(USE, cache, package)[0] == "[7.0, 2.0]"
 
 
-@pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("pattern", [pytest.param("*.nbi", marks=pytest.mark.slow), "*.nbc"])
 @pytest.mark.parametrize("keep", [0, pytest.param(100, marks=pytest.mark.slow)])
 def test_a_damaged_cache_heals_itself(tmp_path, pattern, keep):
     run(USE, tmp_path)
