@@ -22,7 +22,15 @@ def name(path):
     return str(path.relative_to(DOCS))
 
 
-@pytest.mark.parametrize("path", [page for page in PAGES if blocks(page, "python")], ids=name)
+# They compile, or train, for many seconds.
+LONG = ("how-to/kernels.md", "tutorial/4-98-percent.md")
+
+
+def example(path):
+    return pytest.param(path, marks=pytest.mark.slow if name(path) in LONG else (), id=name(path))
+
+
+@pytest.mark.parametrize("path", [example(page) for page in PAGES if blocks(page, "python")])
 def test_python_examples(path, tmp_path, monkeypatch, request):
     found = blocks(path, "python")
     if any("load_mnist" in block for block in found):

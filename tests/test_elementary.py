@@ -420,7 +420,7 @@ def answers(level):
 
 @EVERY
 @pytest.mark.parametrize(
-    "level", [pytest.param(level, marks=pytest.mark.slow if "width" in level else ()) for level in LEVELS]
+    "level", [pytest.param(level, marks=() if level == "nehalem" else pytest.mark.slow) for level in LEVELS]
 )
 def test_bounds_hold_on_other_cpus(level, name):
     found = answers(level)
