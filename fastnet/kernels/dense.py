@@ -171,8 +171,8 @@ def pack(w, n_in, n_out, packed):
 def pack_transposed(packed, n_in, n_out, start, first, last, transposed):
     """Copy the panel at column ``start``, rows ``first`` to ``last``, into the panels of the transpose (O, I).
 
-    Square tiles are transposed in registers: 300 rows of 10 take 0.3 µs, one by one 3.5 µs. ``first`` is a multiple of
-    the lanes.
+    Square tiles are transposed in registers: the update of 300-10 and this take 2.6 µs instead of 5.4 one by one.
+    ``first`` is a multiple of the lanes.
     """
     columns, rows, width, size = padded(n_out, packed), padded(n_in, packed), panel_width(packed), lanes(packed)
     wide, source = min(width, columns - start), panel(packed, n_in, start)
