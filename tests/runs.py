@@ -1,6 +1,7 @@
 """Training in a given order, below the Trainer: what tests of the compiled epoch share."""
 
 import numpy as np
+import reference_net
 
 from fastnet._parallel import crew
 from fastnet.kernels.adam import Adam
@@ -73,6 +74,38 @@ def train(
             optimizer = next_epoch(optimizer)
     run.publish()
     return run._losses.copy(), run._hits.copy(), run
+
+
+def check_oracle(
+    network,
+    X,
+    y,
+    order,
+    batch_size,
+    kind="blocks",
+    group=1,
+    epochs=2,
+    weights=None,
+    rtol=1e-10,
+    n_threads=1,
+    **settings,
+):
+    """Compare some epochs on rows of a kind with the oracle: weights, biases, losses and hits."""
+    params = [w.astype(float) for w in network.weights], [b.astype(float) for b in network.biases]
+    state, found = reference_net.zero_state(params, settings.get("optimizer", "sgd")), network.preprocessing
+    shared = {"activation": network.activations, "output": network.output, "sample_weight": weights}
+    shared |= {"scale": found.scale * (1.0 if found.factors is None else found.factors), "mean": found.mean}
+    for _ in range(epochs):
+        losses, hits = reference_net.train_epoch(params, state, X, y, order, batch_size, **shared, **settings)
+    targets = {"n_threads": n_threads, "epochs": epochs, "weights": weights, "group": group}
+    found_losses, found_hits, fit = train(network, X, y, order, batch_size, **targets, **settings)
+    assert fit.kind == kind
+    np.testing.assert_array_equal(found_hits, hits)
+    for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol / 10)
+    starts = np.arange(0, len(X), batch_size)
+    counts = np.minimum(batch_size, len(X) - starts) if weights is None else np.add.reduceat(weights[order], starts)
+    np.testing.assert_allclose(found_losses * counts, losses, rtol=rtol, atol=rtol)
 
 
 def layouts(X, tmp_path):

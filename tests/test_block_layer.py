@@ -4,10 +4,9 @@ import weakref
 
 import numpy as np
 import pytest
-import reference_net
 import scipy.sparse as sp
 from block_data import blocky, only_dense
-from runs import layouts, make_targets, train
+from runs import check_oracle, layouts, make_targets, train
 
 from fastnet import DivergenceError, MLPClassifier, Network, Trainer, barrier, plan, run
 from fastnet.network import Preprocessing
@@ -68,24 +67,6 @@ def problem(rng, sizes, output="softmax", n=203, precision=DOUBLE):
 def in_unit(X):
     """Rows as a trainer takes them: it scales bytes only."""
     return X if X.dtype == np.uint8 else X / 255
-
-
-def check_oracle(network, X, y, order, batch_size, epochs=2, weights=None, rtol=1e-10, n_threads=1, **settings):
-    params = [w.astype(float) for w in network.weights], [b.astype(float) for b in network.biases]
-    state, found = reference_net.zero_state(params, settings.get("optimizer", "sgd")), network.preprocessing
-    shared = {"activation": network.activations, "output": network.output, "sample_weight": weights}
-    shared |= {"scale": found.scale * (1.0 if found.factors is None else found.factors), "mean": found.mean}
-    for _ in range(epochs):
-        losses, hits = reference_net.train_epoch(params, state, X, y, order, batch_size, **shared, **settings)
-    targets = {"n_threads": n_threads, "epochs": epochs, "weights": weights}
-    found_losses, found_hits, fit = train(network, X, y, order, batch_size, **targets, **settings)
-    assert fit.kind == "blocks"
-    np.testing.assert_array_equal(found_hits, hits)
-    for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol / 10)
-    starts = np.arange(0, len(X), batch_size)
-    counts = np.minimum(batch_size, len(X) - starts) if weights is None else np.add.reduceat(weights[order], starts)
-    np.testing.assert_allclose(found_losses * counts, losses, rtol=rtol, atol=rtol)
 
 
 # -- against the oracle --------------------------------------------------------------------------------

@@ -4,10 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
-import reference_net
 import scipy.sparse as sp
 from block_data import blocky, without_blocks
-from runs import make_targets, sgd, train
+from runs import check_oracle, make_targets, sgd, train
 from trainings import Interrupt
 
 import fastnet
@@ -50,23 +49,10 @@ def problem(rng, kind, sizes=SIZES, output="softmax", n=101, activation="tanh", 
     return network, X, make_targets(output, n, sizes[-1], rng), rng.permutation(n)
 
 
-def check_oracle(network, X, y, order, batch_size, group, kind, weights=None, rtol=None, **settings):
-    rtol = TOLERANCE[kind] if rtol is None else rtol
-    params = [w.astype(float) for w in network.weights], [b.astype(float) for b in network.biases]
-    state, found = reference_net.zero_state(params, "sgd"), network.preprocessing
-    shared = {"activation": network.activations, "output": network.output, "sample_weight": weights}
-    shared |= {"scale": found.scale, "mean": found.mean}
-    for _ in range(2):
-        losses, hits = reference_net.train_epoch(params, state, X, y, order, batch_size, **shared, **settings)
-    targets = {"n_threads": 2, "epochs": 2, "weights": weights, "group": group}
-    found_losses, found_hits, fit = train(network, X, y, order, batch_size, **targets, **settings)
-    assert fit.kind == kind
-    np.testing.assert_array_equal(found_hits, hits)
-    for got, wanted in zip(network.weights + network.biases, params[0] + params[1], strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=rtol, atol=rtol / 10)
-    starts = np.arange(0, len(X), batch_size)
-    counts = np.minimum(batch_size, len(X) - starts) if weights is None else np.add.reduceat(weights[order], starts)
-    np.testing.assert_allclose(found_losses * counts, losses, rtol=rtol, atol=rtol)
+def check(made, batch_size, group, kind, rtol=None, **settings):
+    """Compare what ``problem`` made, trained in groups on two threads, with the oracle."""
+    shared = {"n_threads": 2, "rtol": TOLERANCE[kind] if rtol is None else rtol}
+    check_oracle(*made, batch_size, kind, group, **shared, **settings)
 
 
 # -- against the oracle --------------------------------------------------------------------------------
@@ -78,13 +64,13 @@ def check_oracle(network, X, y, order, batch_size, group, kind, weights=None, rt
 def test_epochs_equal_the_oracle(kind, batch_size, group, weight_decay, rng, n_slices):
     """The last group is shorter, and so is its last minibatch."""
     settings = {"learning_rate": 0.05, "weight_decay": weight_decay}
-    check_oracle(*problem(rng, kind), batch_size, group, kind, **settings)
+    check(problem(rng, kind), batch_size, group, kind, **settings)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "blocks"])
 @pytest.mark.parametrize("sizes", [[130, 50], [131, 70, 6, 5], [64, 11, 3]])
 def test_any_depth_equals_the_oracle(kind, sizes, rng, n_slices):
-    check_oracle(*problem(rng, kind, sizes), 4, 8, kind, learning_rate=0.05, weight_decay=0.01)
+    check(problem(rng, kind, sizes), 4, 8, kind, learning_rate=0.05, weight_decay=0.01)
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "relu", pytest.param("gelu", marks=slow)])
@@ -92,8 +78,8 @@ def test_any_depth_equals_the_oracle(kind, sizes, rng, n_slices):
 def test_any_activation_and_output_equals_the_oracle(activation, output, rng, n_slices):
     """The padding of 50 sigmoids is not zero."""
     sizes = [130, 50, 9, 3]
-    check_oracle(
-        *problem(rng, "dense", sizes, output, activation=activation),
+    check(
+        problem(rng, "dense", sizes, output, activation=activation),
         3,
         11,
         "dense",
@@ -105,14 +91,14 @@ def test_any_activation_and_output_equals_the_oracle(activation, output, rng, n_
 def test_sample_weights_equal_the_oracle(rng):
     weights = rng.random(101)
     weights[::7] = 0
-    check_oracle(*problem(rng, "dense"), 2, 16, "dense", weights, learning_rate=0.05)
+    check(problem(rng, "dense"), 2, 16, "dense", weights=weights, learning_rate=0.05)
 
 
 @pytest.mark.parametrize("kind", ["dense", pytest.param("sparse", marks=slow)])
 @pytest.mark.parametrize("weight_decay", [5.0, 20.0, 30.0])
 def test_a_decay_of_all_weights_equals_the_oracle(kind, weight_decay, rng):
     """Nothing is divided by what a decay leaves, which may be nothing, or a negative share."""
-    check_oracle(*problem(rng, kind), 4, 8, kind, learning_rate=0.05, weight_decay=weight_decay, rtol=1e-9)
+    check(problem(rng, kind), 4, 8, kind, learning_rate=0.05, weight_decay=weight_decay, rtol=1e-9)
 
 
 def test_a_learning_rate_of_zero_changes_nothing(rng):
@@ -285,7 +271,7 @@ def test_lists_of_entries_are_settled_between_groups(weight_decay, rng, monkeypa
     """Two hundred and fifty-six minibatches and more; at 0.12 a minibatch they are to be settled after each group."""
     without_blocks(monkeypatch)
     network, X, y, order = problem(rng, "sparse", n=701)
-    check_oracle(network, X, y, order, 1, 32, "sparse", learning_rate=0.05, weight_decay=weight_decay)
+    check((network, X, y, order), 1, 32, "sparse", learning_rate=0.05, weight_decay=weight_decay)
     settings = sgd(network.parameters.size, network.dtype, 0.05, weight_decay=weight_decay)
     period = folded(settings).period
     assert grouped(folded(settings), 32).optimizer.period == max(1, period // 32)
@@ -295,7 +281,7 @@ def test_lists_of_entries_are_settled_between_groups(weight_decay, rng, monkeypa
 def test_rows_written_out_have_room_for_a_vector_of_zeros(n_in, rng):
     """Also where a row fills its cache lines."""
     network, X, y, order = problem(rng, "dense", [n_in, 50, 3])
-    check_oracle(network, X, y, order, 1, 32, "dense", learning_rate=0.05)
+    check((network, X, y, order), 1, 32, "dense", learning_rate=0.05)
     room = train(network, X, y, order, 1, group=32, learning_rate=0.05)[2]._work.group.inputs
     assert room.shape[2] >= n_in + 2 * lanes(network.dtype)
 
