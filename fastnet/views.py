@@ -7,6 +7,7 @@ putting together of arrays: 59,000 lines for an epoch, now 31,000. An entry take
 A view is C-contiguous. Nothing checks bounds, and a negative index is not counted from the end.
 """
 
+import hashlib
 import operator
 
 from llvmlite import ir
@@ -41,7 +42,9 @@ class StateType(types.Type):
     def __init__(self, instance_class, fields):
         self.instance_class, self.fields = instance_class, fields
         names = ", ".join(f"{name}: {kind}" for name, kind in zip(instance_class._fields, fields, strict=True))
-        super().__init__(name=f"State({instance_class.__name__}, {names})")
+        # Names stand in the names of all functions that take a state: short ones, or they are most of the code's text.
+        digest = hashlib.sha256(f"{instance_class.__module__}: {names}".encode()).hexdigest()[:12]
+        super().__init__(name=f"{instance_class.__name__}_{digest}")
 
     def field(self, name):
         """Index and type of a field."""

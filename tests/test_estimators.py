@@ -289,7 +289,7 @@ def test_a_failed_fit_changes_nothing(make, number):
     if number >= len(failing):
         return
     y = IRIS[1] if make is MLPRegressor else np.array(["a", "b", "c"])[IRIS[1]]
-    model = make(5, max_iter=3, random_state=0) if make is MLPClassifier else make("squared_error", 5, max_iter=3, random_state=0)
+    model = make(hidden_layer_sizes=5, max_iter=3, random_state=0)
     model.fit(IRIS[0], y)
     before, kept = {name: id(value) for name, value in vars(model).items()}, copy.deepcopy(model)
     expected, settings = model.predict(IRIS[0]), model.get_params()
