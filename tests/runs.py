@@ -1,6 +1,7 @@
 """Training in a given order, below the Trainer: what tests of the compiled epoch share."""
 
 import numpy as np
+import pytest
 import reference_net
 
 from fastnet._parallel import crew
@@ -8,6 +9,9 @@ from fastnet.kernels.adam import Adam
 from fastnet.kernels.sgd import Sgd
 from fastnet.layout import aligned_zeros
 from fastnet.run import Run
+
+# For comparisons of bits, where another dtype is another quarter of a minute of compiling.
+BITS = pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 
 
 def make_targets(output, n, n_outputs, rng):

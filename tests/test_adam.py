@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import reference_net
-from runs import adam, make_targets, next_epoch, train
+from runs import BITS, adam, make_targets, next_epoch, train
 
 from fastnet import Callback, DivergenceError, Network, Trainer, passes
 from fastnet.datasets import load_digits
@@ -164,12 +164,13 @@ def test_float64_epochs_equal_scikit_learn(rng):
 
 
 @KINDS
+@BITS
 @pytest.mark.parametrize("settings", SETTINGS[:2])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("per_call", [1, 5, 10**9])
-def test_threads_and_cuts_change_no_bit(n_threads, per_call, settings, make_rows, rng):
-    X, y, order = make_rows(rng, 203, 90).astype(np.float32), rng.integers(0, 4, 203), rng.permutation(203)
-    one, other = (centred(Network([90, 70, 30, 4], seed=0), X) for _ in range(2))
+def test_threads_and_cuts_change_no_bit(n_threads, per_call, settings, dtype, make_rows, rng):
+    X, y, order = make_rows(rng, 203, 90).astype(dtype), rng.integers(0, 4, 203), rng.permutation(203)
+    one, other = (centred(Network([90, 70, 30, 4], dtype=dtype, seed=0), X) for _ in range(2))
     train(one, X, y, order, 16, per_call=4, epochs=3, **settings)
     train(other, X, y, order, 16, n_threads=n_threads, per_call=per_call, epochs=3, **settings)
     np.testing.assert_array_equal(other.parameters, one.parameters)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference_net
-from runs import make_targets, train
+from runs import BITS, make_targets, train
 
 from fastnet import DivergenceError, Network, Trainer, plan
 from fastnet.datasets import load_digits
@@ -74,11 +74,12 @@ def test_clipping_of_the_oracle_matters(rng):
     assert np.abs(networks[0].parameters - networks[1].parameters).max() > 1e-6
 
 
+@BITS
 @pytest.mark.parametrize("settings", OPTIMIZERS)
 @pytest.mark.parametrize("n_threads", [2, 3, 5])
-def test_threads_and_cuts_change_no_bit(n_threads, settings, rng, n_slices):
-    X, y, order = rng.standard_normal((203, 50)).astype(np.float32), rng.integers(0, 10, 203), rng.permutation(203)
-    one, many = (Network([50, 170, 30, 10], seed=0) for _ in range(2))
+def test_threads_and_cuts_change_no_bit(n_threads, settings, dtype, rng, n_slices):
+    X, y, order = rng.standard_normal((203, 50)).astype(dtype), rng.integers(0, 10, 203), rng.permutation(203)
+    one, many = (Network([50, 170, 30, 10], dtype=dtype, seed=0) for _ in range(2))
     losses = train(one, X, y, order, 16, epochs=3, clip_norm=0.3, **settings)[0]
     others = train(many, X, y, order, 16, n_threads, 2, epochs=3, clip_norm=0.3, **settings)[0]
     np.testing.assert_array_equal(many.parameters, one.parameters)
