@@ -31,8 +31,8 @@ from ._shortcuts import shortcuts
 _OPTIMIZATION = 1
 
 # Kernels of so many lines of LLVM's language, or called from one place only, become part of their callers. With none
-# of them the epochs of 784-10-10 take 1.12 to 1.17 times as long; LLVM's own inliner simplifies all anew at each level.
-_SMALL = 60
+# of them the epochs of 784-10-10 take 1.12 to 1.17 times as long, with 60 lines 1.03; with 400 LLVM 0.2 s more of 1.6.
+_SMALL = 300
 
 # Passes of Numba that change nothing here, by name: nothing is parallel, allocated, inlined by Numba or raised, and no
 # branch, closure or ``with`` waits to be rewritten. A function that needs one fails to compile.

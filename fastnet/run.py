@@ -267,7 +267,7 @@ class Run:
         self._settle()
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
-        self._loss += float(self._losses @ self._weights)
+        self._loss += float((self._losses * self._weights).sum())  # BLAS would wake threads, which spin on beside ours
         self._weight += float(self._weights.sum())
         self._right += int(self._hits.sum())
         self._trained += self.n_samples
