@@ -3,8 +3,9 @@
 Each thread owns one cache line of a small int64 array and counts its arrivals there; nobody else writes it. Spinning
 threads yield the processor after a while, so that a third busy process slows them down but never stalls them.
 
-A thread that has lost its processor keeps all others waiting for milliseconds, again and again. So long waits are
-counted; after the first one thread 0 goes on alone (``leave`` tells the others): no bit depends on who computes what.
+A thread that has lost its processor keeps all others waiting for milliseconds. Where that takes a quarter of the time
+or more, as beside a busy process, thread 0 goes on alone (``leave`` tells the others): no bit depends on who computes
+what. Now and then, as on a shared machine, it costs less than to do without the other threads.
 """
 
 import os
@@ -25,14 +26,19 @@ SPINS = 2000  # about 10 µs on a 3 GHz CPU, several times what two healthy thre
 yield_processor = types.ExternalFunction("SwitchToThread" if os.name == "nt" else "sched_yield", types.int32())
 
 
-# Words of a thread's line: its arrivals and its long waits. One more line belongs to thread 0: the first round that it
-# does alone, and how many ticks of the CPU's clock a long wait takes.
-ARRIVALS, LONG_WAITS = 0, 1
-ALONE, PATIENCE = 0, 1
+# Words of a thread's line: its arrivals, and the time of its long waits in this call. All times are ticks of the CPU's
+# clock. One more line belongs to thread 0: the first round that it does alone, how long a long wait is, the time that
+# waits may take, what they took lately, when that was, and how much of the threads' own words it contains.
+ARRIVALS, WAITED = 0, 1
+ALONE, PATIENCE, LIMIT, LATELY, SINCE, COUNTED = range(6)
 
 NEVER = 1 << 62
 _TICKS_PER_SECOND = 2.5e9  # of the time stamp counter, roughly
 _MIN_PATIENCE = 1e-3  # seconds; a thread that lost its processor gets it back after 1.4 ms or more
+
+# Waits may take this share of the time, and so many seconds beyond it before anything is done about them: two threads
+# are 1.4 to 1.9 times as fast as one.
+_SHARE, _SECONDS = 4, 4e-3
 
 
 def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
@@ -45,14 +51,16 @@ def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
         What lies between two barriers takes about so long; healthy threads may wait half of it for each other.
     """
     words = np.zeros((n_threads + 1) * LINE, np.int64)
-    words[n_threads * LINE + PATIENCE] = int((_MIN_PATIENCE + seconds / 2) * _TICKS_PER_SECOND)
+    words[-LINE + PATIENCE] = int((_MIN_PATIENCE + seconds / 2) * _TICKS_PER_SECOND)
+    words[-LINE + LIMIT] = int(_SECONDS * _TICKS_PER_SECOND)
     reset(words)
     return words
 
 
 def reset(words: np.ndarray) -> None:
-    """Forget long waits: all threads take part again. None of them may be running."""
-    words[LONG_WAITS::LINE][:-1] = 0
+    """Let all threads take part again. None of them may be running; what waits took lately is kept."""
+    words[WAITED::LINE][:-1] = 0
+    words[-LINE + COUNTED] = 0
     words[-LINE + ALONE] = NEVER
 
 
@@ -122,14 +130,16 @@ def wait(words, thread, n_threads):
                 if spins == SPINS:
                     started = _ticks()
                 yield_processor()
-        if spins >= SPINS and _ticks() - started > words[n_threads * LINE + PATIENCE]:
-            _publish(pointer(words, own + LONG_WAITS), words[own + LONG_WAITS] + 1)
+        if spins >= SPINS:
+            waited = _ticks() - started
+            if waited > words[n_threads * LINE + PATIENCE]:
+                _publish(pointer(words, own + WAITED), words[own + WAITED] + waited)
 
 
 @kernel
-def forget_long_waits(words, thread):
+def forget_waits(words, thread):
     """Forget this thread's own long waits: those of the first round are for threads that have yet to wake up."""
-    _publish(pointer(words, thread * LINE + LONG_WAITS), 0)
+    _publish(pointer(words, thread * LINE + WAITED), 0)
 
 
 @kernel
@@ -139,15 +149,21 @@ def leave(words, number, thread, n_threads):
 
 
 @kernel
-def count_long_waits(words, number, n_threads):
-    """After round ``number`` let thread 0, who calls this, go on alone if anybody has waited long.
+def count_waits(words, number, n_threads):
+    """After round ``number`` let thread 0, who calls this, go on alone if waits have taken too much of the time lately.
 
     The others learn it at the next barrier, which they all pass in the round before.
     """
     if n_threads == 1:
         return
-    waits = 0
-    for other in range(n_threads):
-        waits += _observe(pointer(words, other * LINE + LONG_WAITS))
-    if waits > 0 and _observe(pointer(words, n_threads * LINE + ALONE)) == NEVER:
-        _publish(pointer(words, n_threads * LINE + ALONE), number + 2)
+    shared, waited = n_threads * LINE, 0
+    for thread in range(n_threads):
+        waited += _observe(pointer(words, thread * LINE + WAITED))
+    if waited <= words[shared + COUNTED]:
+        return
+    now = _ticks()
+    old = max(0, words[shared + LATELY] - (now - words[shared + SINCE]) // _SHARE)
+    words[shared + LATELY] = old + (waited - words[shared + COUNTED]) // (n_threads - 1)
+    words[shared + SINCE], words[shared + COUNTED] = now, waited
+    if words[shared + LATELY] > words[shared + LIMIT] and _observe(pointer(words, shared + ALONE)) == NEVER:
+        _publish(pointer(words, shared + ALONE), number + 2)

@@ -107,9 +107,9 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
                 break
         k = _round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads)
         if turn == 0:
-            barrier.forget_long_waits(work.arrivals, thread)
-        if thread == 0:
-            barrier.count_long_waits(work.arrivals, turn, n_threads)
+            barrier.forget_waits(work.arrivals, thread)
+        elif thread == 0:
+            barrier.count_waits(work.arrivals, turn, n_threads)
         turn += 1
     if begin < end:
         if thread == 0:

@@ -294,7 +294,7 @@ def test_going_on_alone_after_a_long_wait(sizes, settings, rng, n_slices, monkey
 
     def impatient(n_threads, seconds):
         words = arrivals(n_threads, seconds)
-        words[-barrier.LINE + barrier.PATIENCE] = -1  # any wait of some microseconds is long
+        words[-barrier.LINE :][[barrier.PATIENCE, barrier.LIMIT]] = -1  # any wait of some microseconds is too long
         return words
 
     monkeypatch.setattr(barrier, "arrivals", impatient)
