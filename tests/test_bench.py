@@ -596,3 +596,10 @@ def test_on_a_narrow_terminal_there_is_a_bar_that_goes():
     table = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown[shown.rindex("batch 1000: ") - 8 :]).replace("\r", "")
     assert max(map(len, table.splitlines())) <= 50
     assert "round" not in table
+
+
+def test_the_timings_are_found_as_the_readme_runs_them():
+    command = [sys.executable, "-m", "pytest", "benches", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stdout
+    assert "bench_scratch.py::" in done.stdout
