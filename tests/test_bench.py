@@ -600,6 +600,6 @@ def test_on_a_narrow_terminal_there_is_a_bar_that_goes():
 
 def test_the_timings_are_found_as_the_readme_runs_them():
     command = [sys.executable, "-m", "pytest", "benches", "--collect-only", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert "bench_scratch.py::" in done.stdout
