@@ -38,7 +38,7 @@ _MIN_PATIENCE = 1e-3  # seconds; a thread that lost its processor gets it back a
 
 # Waits may take this share of the time, and so many seconds beyond it before anything is done about them: two threads
 # are 1.4 to 1.9 times as fast as one.
-_SHARE, _SECONDS = 4, 4e-3
+_SHARE, _SPARE_SECONDS = 4, 4e-3
 
 
 def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
@@ -52,7 +52,7 @@ def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
     """
     words = np.zeros((n_threads + 1) * LINE, np.int64)
     words[-LINE + PATIENCE] = int((_MIN_PATIENCE + seconds / 2) * _TICKS_PER_SECOND)
-    words[-LINE + LIMIT] = int(_SECONDS * _TICKS_PER_SECOND)
+    words[-LINE + LIMIT] = int(_SPARE_SECONDS * _TICKS_PER_SECOND)
     reset(words)
     return words
 
