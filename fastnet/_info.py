@@ -16,7 +16,7 @@ from .datasets.remote import find
 from .kernels import sparse
 from .kernels.dense import PANEL_VECTORS
 from .kernels.sgd import FoldedSgd, Sgd, folded
-from .layout import lanes, layer_table, n_parameters, padded, slice_cuts
+from .layout import lanes, layer_table, n_parameters, narrow_width, padded, slice_cuts
 from .optimizers import LEARNING_RATES, NAMES
 
 MNIST_DENSITY = 0.19  # share of its pixels that are not black
@@ -137,7 +137,7 @@ def _network(
     n_rows = batch_size * group
     first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
     work, work_why = _work(sizes, batch_size, group, kind, first_layer)
-    update, update_why = _update(first_layer, optimizer, momentum)
+    update, update_why = _update(first_layer, narrow_width(sizes[1], kind) > 0, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
     return {
         "layer_sizes": list(sizes),
@@ -227,11 +227,11 @@ def _first_layer(
     )
 
 
-def _update(first_layer: str, optimizer: str, momentum: float) -> tuple[str, str]:
-    """How the first layer's weights are updated, as ``kernels.sgd.folded`` decides."""
+def _update(first_layer: str, is_narrow: bool, optimizer: str, momentum: float) -> tuple[str, str]:
+    """How the first layer's weights are updated, as ``Run`` and ``kernels.sgd.folded`` decide."""
     if first_layer == "dense":
         return "whole gradients", "rows are dense"
-    if first_layer == "blocks":
+    if first_layer == "blocks" and not is_narrow:
         return "whole gradients", "each block has its weights in registers once a minibatch"
     if optimizer != "sgd":
         return "whole gradients", f"{optimizer} needs them: its moments change at every weight"
@@ -239,8 +239,9 @@ def _update(first_layer: str, optimizer: str, momentum: float) -> tuple[str, str
     taken = folded(settings)
     if not isinstance(taken, FoldedSgd):
         return "whole gradients", "momentum needs them: the velocity moves every weight"
+    which = "inputs" if first_layer == "sparse" else "blocks"
     return "folded", (
-        "plain SGD moves only weights of inputs that are not zero; the mean's part is folded into the bias and "
+        f"plain SGD moves only weights of {which} that are not zero; the mean's part is folded into the bias and "
         f"settled every {taken.period} minibatches"
     )
 

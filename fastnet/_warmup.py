@@ -12,7 +12,7 @@ from .network import Network, _check_dtype
 from .trainer import Trainer
 
 _SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2
-# Momentum is other code for sparse data only; AdamW is Adam.
+# Momentum is other code for lists and for blocks of few units only; AdamW is Adam.
 SETTINGS: tuple[dict[str, Any], ...] = ({}, {"momentum": 0.9}, {"optimizer": "adam"})
 # What ``defaults.py`` chooses beside: columns that are scaled one by one, dropout for images.
 _SCALED: dict[str, Any] = {"optimizer": "adamw", "scale": "standard"}
@@ -62,8 +62,9 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
             _fit(name, rows, settings)
         for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
             _fit(name, _sparse_rows().astype(kind), {})
-        for n_units in (8, 16):  # few and many: see ``kernels/narrow.py`` and ``kernels/wide.py``
+        for n_units in (8, 16):  # few and many: see ``kernels/narrow_sgd.py`` and ``kernels/wide.py``
             _fit(name, _images(), {}, n_units)
+        _fit(name, _images(), {"momentum": 0.9})  # see ``kernels/narrow.py``
     if "float32" in names:
         _fit("float32", _dense_rows(), _SCALED)
         _fit("float32", _images(), _DROPPED, 16)

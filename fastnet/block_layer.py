@@ -22,7 +22,7 @@ PREFETCH_ROWS = 16
 # -- the order of the weights --------------------------------------------------------------------------
 
 
-def _reorder(net, rows, work, vector, forth, thread, n_threads):
+def reorder(net, rows, work, vector, forth, thread, n_threads):
     """Put a thread's share of the first layer's part of a packed vector in the order of the blocks, or back."""
     raise NotImplementedError
 
@@ -49,7 +49,7 @@ def _reorder_narrow(net, rows, work, vector, forth, thread, n_threads):
         blocks.from_lanes(w, n_in, columns, lanes(w), width, order, room)
 
 
-@overload(_reorder, jit_options=OVERLOAD)
+@overload(reorder, jit_options=OVERLOAD)
 def _choose_reorder(net, rows, work, vector, forth, thread, n_threads):
     return _reorder_narrow if class_of(rows) is blocks.NarrowColumnBlocks else _reorder_wide
 
@@ -61,12 +61,12 @@ def _reorder_memory(net, rows, work, optimizer, forth, thread, n_threads):
 
 def _reorder_sgd(net, rows, work, optimizer, forth, thread, n_threads):
     if optimizer.velocity.size > 0:
-        _reorder(net, rows, work, optimizer.velocity, forth, thread, n_threads)
+        reorder(net, rows, work, optimizer.velocity, forth, thread, n_threads)
 
 
 def _reorder_adam(net, rows, work, optimizer, forth, thread, n_threads):
-    _reorder(net, rows, work, optimizer.m, forth, thread, n_threads)
-    _reorder(net, rows, work, optimizer.v, forth, thread, n_threads)
+    reorder(net, rows, work, optimizer.m, forth, thread, n_threads)
+    reorder(net, rows, work, optimizer.v, forth, thread, n_threads)
 
 
 def _reorder_clipped(net, rows, work, optimizer, forth, thread, n_threads):
@@ -74,7 +74,7 @@ def _reorder_clipped(net, rows, work, optimizer, forth, thread, n_threads):
 
 
 def _reorder_gradient(net, rows, work, optimizer, forth, thread, n_threads):
-    _reorder(net, rows, work, optimizer.packed, forth, thread, n_threads)
+    reorder(net, rows, work, optimizer.packed, forth, thread, n_threads)
 
 
 _MEMORIES = {
@@ -92,7 +92,7 @@ def _choose_memory(net, rows, work, optimizer, forth, thread, n_threads):
 
 def begin_call(rows, net, work, optimizer, thread, n_threads):
     """Put the weights in the order of the blocks; no thread goes on before."""
-    _reorder(net, rows, work, net.packed, True, thread, n_threads)
+    reorder(net, rows, work, net.packed, True, thread, n_threads)
     _reorder_memory(net, rows, work, optimizer, True, thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
     begin, end = owned_units(work, thread, n_threads)
@@ -102,7 +102,7 @@ def begin_call(rows, net, work, optimizer, thread, n_threads):
 def end_call(rows, net, work, optimizer, thread, n_threads):
     """Put the weights back, once no thread works on them any more."""
     barrier.wait(work.arrivals, thread, n_threads)
-    _reorder(net, rows, work, net.packed, False, thread, n_threads)
+    reorder(net, rows, work, net.packed, False, thread, n_threads)
     _reorder_memory(net, rows, work, optimizer, False, thread, n_threads)
 
 
@@ -174,7 +174,7 @@ def settle(rows, net, work, optimizer, minibatch, begin, end):
 
 
 @core
-def _distance(count):
+def distance(count):
     """How many samples earlier records are asked for."""
     return max(count, PREFETCH_ROWS)
 
@@ -193,7 +193,7 @@ def load_wide(rows, net, order, first, count, work, begin, end, thread):
     start, stop = slices_of(net, work, begin, end)
     for piece in range(start, stop):
         lists, step = blocks.lists_of(work, thread), net.layers[0, STEP]
-        blocks.load_lists(rows, order, first, count, piece, step, _distance(count), lists)
+        blocks.load_lists(rows, order, first, count, piece, step, distance(count), lists)
 
 
 def _set_bases_wide(rows, net, work, begin, end):
@@ -204,7 +204,7 @@ def _set_bases_wide(rows, net, work, begin, end):
         wide.add_base(n_in, offset, w, width, rows.cuts[piece], rows.cuts[piece + 1], base)
 
 
-def forward_wide(rows, net, order, first, count, work, place, begin, end, thread):
+def forward_wide(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of units ``begin`` to ``end``."""
     n_in, step, lists = net.layers[0, N_IN], net.layers[0, STEP], blocks.lists_of(work, thread)
     for unit in range(begin, end):
@@ -245,7 +245,8 @@ def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, en
 
 
 @core
-def _narrow_weights(net):
+def narrow_weights(net):
+    """Weights of the first layer, inputs along the lanes."""
     return pointer(net.packed, net.layers[0, PACKED_WEIGHTS])
 
 
@@ -254,17 +255,17 @@ def load_narrow(rows, net, order, first, count, work, begin, end, thread):
 
 
 def _set_bases_narrow(rows, net, work, begin, end):
-    w, offset = _narrow_weights(net), pointer(rows.offset, 0)
+    w, offset = narrow_weights(net), pointer(rows.offset, 0)
     for piece in range(begin, end):
         base = _empty_base(work, piece)
         narrow.narrow_add_base(offset, w, work.tiles.width, rows.cuts[piece], rows.cuts[piece + 1], base)
 
 
-def forward_narrow(rows, net, order, first, count, work, place, begin, end, thread):
+def forward_narrow(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
-    w, samples, step = _narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
+    w, samples, step = narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
     for piece in range(begin, end):
-        z, ahead = plane(net, work, place, piece, 0), _distance(count)
+        z, ahead = plane(net, work, place, piece, 0), distance(count)
         base = pointer(work.tiles.base, piece * work.tiles.base.shape[1])
         narrow.narrow_forward(rows, order, first, count, piece, w, work.tiles.width, base, samples, z, step, ahead)
 
@@ -272,7 +273,7 @@ def forward_narrow(rows, net, order, first, count, work, place, begin, end, thre
 def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update the weights of the slices ``begin`` to ``end``, and sum offset * w while they are at hand."""
     gradient, samples, width = work_gradient(work, thread), narrow.samples_of(work, thread), work.tiles.width
-    totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), _narrow_weights(net)
+    totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), narrow_weights(net)
     size, start, step = lanes(dout) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
     at_once, base, scale = work.gradients.shape[1] // size, totals, pointer(rows.scale, 0)
     for piece in range(begin, end):

@@ -17,7 +17,7 @@ from .sparse_data import is_sparse, some_rows
 # Smallest minibatches, with many units and with few: with fewer samples there is less to compute than weights to pass
 # over. MNIST, two threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128
 # 0.77 to 0.88; 784-10-10 at B = 8 1.08, 16 0.85, 32 0.82 to 0.88, 64 0.74, 128 0.57.
-MIN_BATCH, MIN_NARROW_BATCH = 32, 16
+MIN_BATCH, MIN_NARROW_BATCH = 32, 1
 
 # Smallest share of the values of blocks that are not zero. MNIST has 0.74 in blocks of 4, and 0.61 in blocks of 8; what
 # blocks cost goes with 1 / share, and MNIST's take 0.8 to 0.9 of the time of single entries at these batch sizes.
@@ -29,6 +29,9 @@ MIN_COLUMNS = 32
 
 # What a block costs a minibatch, beside its samples: its weights are updated. In samples, for the cut among threads.
 BLOCK_COST = 5
+
+# Rows of few units are multiplied before they are scaled if the scale, or its inverse, is at most this.
+MAX_SCALE = 1e6
 
 MAX_LIST_BYTES = 64 << 20  # of a minibatch, for each thread
 
@@ -129,7 +132,7 @@ def _made(
     most = other_rows.MAX_DENSITY * n_samples * n_features
     kind = np.dtype(np.uint8) if X.dtype == np.uint8 else mean.dtype
     places = _places(order, size, cuts, X.dtype, kind, overlap=not is_narrow)
-    found = (blocks.NarrowColumnBlocks if is_narrow else blocks.ColumnBlocks)(
+    described = blocks.ColumnBlocks(
         address=0,
         records=np.zeros(0, np.uint8),
         like=np.empty(0, kind),
@@ -141,6 +144,10 @@ def _made(
         size=size,
         lines=0,
     )
+    found: Any = described
+    if is_narrow:
+        squares = np.add.reduceat(np.square(described.offset, dtype=np.float64), cuts[:-1] * size)
+        found = blocks.NarrowColumnBlocks(**described._asdict(), factor=_common_scale(scale), squares=squares)
     counts = np.zeros(n_samples * n_slices, np.uint32)
     n_entries = _read(X, scale, mean, places, counts, found)
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
@@ -152,6 +159,12 @@ def _made(
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
     _read(X, scale, mean, places, counts[:0], found)
     return found
+
+
+def _common_scale(scale: float | np.ndarray) -> float:
+    """Return what all columns are multiplied by; 0.0 if it differs, or is so far from 1 that products may overflow."""
+    low, high = float(np.min(scale)), float(np.max(scale))
+    return low if low == high and 1 / MAX_SCALE <= low <= MAX_SCALE else 0.0
 
 
 def _read(
@@ -208,6 +221,10 @@ def block_work(
         shape = (n_threads, *shape[:-1], -(-shape[-1] // 16) * 16)
         return aligned_zeros(int(np.prod(shape)), np.dtype(kind)).reshape(shape)
 
+    def rows_of(n_rows: int, length: int) -> np.ndarray:  # whole cache lines
+        step = row_step(length, dtype)
+        return aligned_zeros(n_rows * step, dtype).reshape(n_rows, step)
+
     if isinstance(rows, blocks.NarrowColumnBlocks):
         return blocks.NarrowWork(
             masks=each((-(-batch_size // WORD), n_blocks), np.uint64),
@@ -216,6 +233,10 @@ def block_work(
             totals=each((max(columns, width),), dtype),
             room=room,
             width=width,
+            products=rows_of(n_slices, batch_size),
+            alpha=np.ones((n_slices, 8)),
+            u=rows_of(n_slices, max(columns, width)),
+            q=rows_of(n_slices, max(columns, width)),
         )
     panel = PANEL_VECTORS * lanes(dtype)
     # A few places more, so that the lists do not all begin in the same set of the L1 cache.

@@ -9,7 +9,7 @@ type when compiling, so that a fit compiles one kind only.
 
 from numba.extending import overload
 
-from . import block_layer
+from . import block_layer, folded_blocks
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
@@ -19,7 +19,7 @@ from .layers import activate_rows, apply, layer_columns, update_bias, update_pan
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
-from .units import n_slices, panel_weights, plane, slices_of, unit_of
+from .units import n_slices, n_units, panel_weights, plane, slices_of, unit_of
 from .views import class_of
 
 
@@ -33,7 +33,12 @@ def settle(rows, net, work, optimizer, minibatch, begin, end):
     raise NotImplementedError
 
 
-def forward(rows, net, order, first, count, work, place, begin, end, thread):
+def settle_all(rows, net, work, optimizer):
+    """Turn what is folded into plain weights, between two compiled calls; thread 0 calls it."""
+    raise NotImplementedError
+
+
+def forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Units ``begin`` to ``end`` for the loaded rows: partial sums, without bias, to planes at ``place``."""
     raise NotImplementedError
 
@@ -115,7 +120,7 @@ def _settle_dense(rows, net, work, optimizer, minibatch, begin, end):
     pass
 
 
-def _forward_dense(rows, net, order, first, count, work, place, begin, end, thread):
+def _forward_dense(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     tile, tile_step = _tile(work, thread)
     for unit in range(begin, end):
         piece, column, width = unit_of(net, work, unit)
@@ -210,13 +215,13 @@ def _pair(net, work, unit, end):
     return piece, column, 2 * width if both else width, 2 if both else 1
 
 
-def _forward_sparse(rows, net, order, first, count, work, place, begin, end, thread):
+def _forward_sparse(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     base, minibatch = work_gradient(work, thread), _minibatch(rows, count, work, thread)
     distance, unit = max(count, sparse.PREFETCH_ROWS), begin
     while unit < end:
         alpha, (piece, column, width, n) = work.tiles.alpha[unit, 0], _pair(net, work, unit, end)
         u, q = _folded(work, piece, column)
-        sparse.forward_base(rows, piece, u, q, alpha, width, base)
+        sparse.forward_base(rows.squares[piece], u, q, alpha, width, base)
         w, z = panel_weights(net, column), plane(net, work, place, piece, column)
         step, z_step = _step(net), net.layers[0, STEP]
         position = first + distance if unit == begin or column == 0 else -1  # the records of a slice are asked for once
@@ -275,9 +280,25 @@ def _stay(rows, net, work, optimizer, thread, n_threads):
     pass
 
 
+def _settle_in_place(rows, net, work, optimizer):
+    settle(rows, net, work, optimizer, 0, 0, n_units(work))
+
+
+def _settle_in_order(rows, net, work, optimizer):
+    begin_call(rows, net, work, optimizer, 0, 1)
+    settle(rows, net, work, optimizer, 0, 0, n_units(work))
+    end_call(rows, net, work, optimizer, 0, 1)
+
+
 # -- choice --------------------------------------------------------------------------------------------
 
-_PLAIN = {"place": _place_in_panel, "factor": _factor_plain, "begin": _stay, "end": _stay}
+_PLAIN = {
+    "place": _place_in_panel,
+    "factor": _factor_plain,
+    "begin": _stay,
+    "end": _stay,
+    "settle all": _settle_in_place,
+}
 _DENSE = _PLAIN | {
     "load": _load_dense,
     "settle": _settle_dense,
@@ -309,11 +330,22 @@ _NARROW = _WIDE | {
     "forward": block_layer.forward_narrow,
     "update": block_layer.update_narrow,
 }
-_KINDS = {gather.Rows: _DENSE, ColumnBlocks: _WIDE, NarrowColumnBlocks: _NARROW}
+_NARROW_FOLDED = _NARROW | {
+    "begin": folded_blocks.begin_call,
+    "end": folded_blocks.end_call,
+    "settle": folded_blocks.settle,
+    "settle all": _settle_in_order,
+    "forward": folded_blocks.forward,
+    "update": folded_blocks.update,
+    "factor": _factor_folded,
+}
+_KINDS = {gather.Rows: _DENSE, sparse.SparseRows: _WHOLE, ColumnBlocks: _WIDE, NarrowColumnBlocks: _NARROW}
+_KINDS_FOLDED = {sparse.SparseRows: _FOLDED, NarrowColumnBlocks: _NARROW_FOLDED}
 
 
 def _of_kind(name, rows, optimizer=None):
-    kind = _KINDS.get(class_of(rows), _FOLDED if class_of(optimizer) is FoldedSgd else _WHOLE)
+    kinds = _KINDS_FOLDED if class_of(optimizer) is FoldedSgd else _KINDS
+    kind = kinds[class_of(rows)]
     if name == "settle" and class_of(optimizer) is Clipped:
         return kind.get("settle clipped", kind[name])
     return kind[name]
@@ -331,12 +363,12 @@ def _choose_place(rows, net, work, unit):
 
 @overload(begin_call, jit_options=OVERLOAD)
 def _choose_begin(rows, net, work, optimizer, thread, n_threads):
-    return _of_kind("begin", rows)
+    return _of_kind("begin", rows, optimizer)
 
 
 @overload(end_call, jit_options=OVERLOAD)
 def _choose_end(rows, net, work, optimizer, thread, n_threads):
-    return _of_kind("end", rows)
+    return _of_kind("end", rows, optimizer)
 
 
 @overload(load, jit_options=OVERLOAD)
@@ -349,9 +381,14 @@ def _choose_settle(rows, net, work, optimizer, minibatch, begin, end):
     return _of_kind("settle", rows, optimizer)
 
 
+@overload(settle_all, jit_options=OVERLOAD)
+def _choose_settle_all(rows, net, work, optimizer):
+    return _of_kind("settle all", rows, optimizer)
+
+
 @overload(forward, jit_options=OVERLOAD)
-def _choose_forward(rows, net, order, first, count, work, place, begin, end, thread):
-    return _of_kind("forward", rows)
+def _choose_forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
+    return _of_kind("forward", rows, optimizer)
 
 
 @overload(centred, jit_options=OVERLOAD)

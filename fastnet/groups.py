@@ -157,7 +157,8 @@ def train_group(net, rows, targets, order, batch_size, k, end, work, optimizer, 
     begin, after = owned_units(work, thread, n_threads)
     first_layer.settle(rows, net, work, of_one, k // optimizer.size, begin, after)
     first_layer.load(rows, net, order, first, count, work, begin, after, thread)
-    first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, after, thread)
+    planes = work.places[0, PLANES]
+    first_layer.forward(rows, net, of_one, order, first, count, work, planes, begin, after, thread)
     _inner_products(rows, net, order, first, count, work, begin, after, thread)
     barrier.wait(work.arrivals, thread, n_threads)
     if thread == 0:

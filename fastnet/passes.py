@@ -24,7 +24,7 @@ from .layers import OUTPUT, PLANES, begin_minibatch, delta_place, share
 from .layout import N_IN, N_OUT, PACKED_WEIGHTS, STEP
 from .middle import after_first_layer, totals
 from .simd import pointer
-from .units import n_units, owned_units
+from .units import owned_units
 from .views import class_of, views
 
 # -- minibatch, epoch, prediction ----------------------------------------------------------------------
@@ -47,7 +47,8 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     first_layer.settle(rows, net, work, optimizer, number, begin, end)
     penalty.sum_units(targets, rows, net, work, optimizer, begin, end)
     first_layer.load(rows, net, order, first, count, work, begin, end, thread)
-    first_layer.forward(rows, net, order, first, count, work, work.places[0, PLANES], begin, end, thread)
+    planes = work.places[0, PLANES]
+    first_layer.forward(rows, net, optimizer, order, first, count, work, planes, begin, end, thread)
     barrier.wait(work.arrivals, thread, n_threads)
     penalty.sum_layers(targets, net, number, thread)
     _middle(net, targets, order, first, count, work, number, thread, n_threads)
@@ -91,7 +92,7 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
     work, optimizer, losses, hits = views(work), views(optimizer), views(losses), views(hits)
     of_one = groups.of_one_minibatch(optimizer)
     if begin == end:
-        first_layer.settle(rows, net, work, of_one, 0, 0, n_units(work))
+        first_layer.settle_all(rows, net, work, of_one)
         sampled_output.settle(targets)
     else:
         if thread == 0:
@@ -127,7 +128,7 @@ def train_step(net, rows, targets, order, work, optimizer):
     later_layer.begin_call(net, work)
     now = begin_minibatch(optimizer, 0, 0)
     _minibatch(net, rows, targets, order, 0, len(order), work, now, 0, 0, 1)
-    first_layer.settle(rows, net, work, optimizer, 0, 0, n_units(work))
+    first_layer.settle_all(rows, net, work, optimizer)
     restore_float_mode(mode)
     return totals(work, len(order))
 

@@ -30,8 +30,10 @@ _SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
 
 _WITHOUT_ACCURACY = (SQUARED_ERROR, SAMPLED_SOFTMAX)
 
-# What is folded into the weights of sparse rows between two settlements: see ``kernels/sparse.py``.
+# What is folded into the weights between two settlements: see ``kernels/sparse.py`` and ``kernels/narrow_sgd.py``.
 _FOLDED = ("alpha", "u", "q")
+
+_KINDS = {"dense": "dense ones", "sparse": "lists of entries", "blocks": "blocks of columns"}
 
 
 class Results(NamedTuple):
@@ -185,8 +187,13 @@ class Run:
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
         clipped = self._clipping(optimizer)
-        found = sgd.folded(clipped) if self.kind == "sparse" else clipped
+        found = sgd.folded(clipped) if self._folds else clipped
         return found if self._group == 1 else grouped(found, self._group)
+
+    @property
+    def _folds(self) -> bool:
+        """Whether plain SGD is folded into such rows."""
+        return self.kind == "sparse" or (isinstance(self._rows, NarrowColumnBlocks) and self._rows.factor != 0)
 
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
         net, rows, targets, work = self._net, self._rows, self._targets, self._work
@@ -318,7 +325,8 @@ class Run:
         """
         parameters = self.unpacked(self._plain.packed)
         state: dict[str, Any] = {"parameters": parameters, "folded": None, "group": self._group}
-        if self.kind == "sparse":
+        if self._folds:
+            state["rows"] = self.kind
             state["folded"] = {name: getattr(self._work.tiles, name).copy() for name in _FOLDED}
         return state
 
@@ -328,13 +336,14 @@ class Run:
         Raises
         ------
         CheckpointError
-            If something is folded into the weights and here rows are no lists of entries: another version made them so.
+            If something is folded into the weights and here rows are of another kind: another version made them so.
         """
         pack(state["parameters"], self._plain.layers, self._plain.packed)
-        if state["folded"] is not None and self.kind != "sparse":
+        kind = state.get("rows", "sparse")
+        if state["folded"] is not None and (kind != self.kind or not self._folds):
             raise CheckpointError(
-                "the checkpoint was written within an epoch, with rows as lists of entries; here they are "
-                f"{self.kind}. Remove it to go on from the one before"
+                f"the checkpoint was written within an epoch, with rows as {_KINDS[kind]}; here they are "
+                f"{_KINDS[self.kind]}. Remove it to go on from the one before"
             )
         for name, array in (state["folded"] or {}).items():
             getattr(self._work.tiles, name)[:] = array

@@ -1,9 +1,9 @@
 """Tiles: blocks of vectors that stay in registers, the accumulators of a product of matrices.
 
 * memory    ``tile_load, tile_store, tile_add, tile_scale_store, tile_scale_add``
-* values    ``tile_zeros, tile_width, tile_sum, tile_plus``
+* values    ``tile_zeros, tile_width, tile_height, tile_sum, tile_plus``
 * products  ``tile_muladd`` (outer), ``tile_muladd_rows, tile_muladd_vector, tile_muladd_outer, tile_dot``
-* sums      ``tile_row_sums``
+* sums      ``tile_row_sums, tile_row_totals``
 * squares   ``square_zeros, square_load, square_store, square_transpose``: as many rows of one vector as this has lanes
 
 Like the words of ``simd.py`` they are used inside compiled functions only, and nothing checks bounds.
@@ -94,6 +94,16 @@ def tile_width(typingctx, tile):
     def codegen(context, builder, sig, args):
         kind = sig.args[0]
         return context.get_constant(types.int64, kind.columns * kind.vector.lanes)
+
+    return types.int64(tile), codegen
+
+
+@intrinsic
+def tile_height(typingctx, tile):
+    """Rows of a tile: a constant."""
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.int64, sig.args[0].rows)
 
     return types.int64(tile), codegen
 
@@ -257,24 +267,44 @@ def _lane_sums(builder, vector: VectorType, values):
     return values[0]
 
 
+def _row_sums(builder, kind, tile):
+    """Yield the number of each row that begins a vector, and the vector of the lanes' sums of as many rows."""
+    lanes = kind.vector.lanes
+    for first in range(0, kind.rows, lanes):
+        n = min(lanes, kind.rows - first)
+        values = [builder.extract_value(tile, first + i) for i in range(n)]
+        values += [_constant(kind.vector, 0.0)] * (lanes - n)
+        yield first, _lane_sums(builder, kind.vector, values)
+
+
 @intrinsic
 def tile_row_sums(typingctx, tile, start):
     """Write the sum of the lanes of each row of a tile of one column to ``start[0]`` and so on."""
 
     def codegen(context, builder, sig, args):
         kind, (tile, start) = sig.args[0], args
-        vector, lanes = kind.vector, kind.vector.lanes
-        for first in range(0, kind.rows, lanes):
-            n = min(lanes, kind.rows - first)
-            values = [builder.extract_value(tile, first + i) for i in range(n)]
-            values += [_constant(vector, 0.0)] * (lanes - n)
-            sums, some = _lane_sums(builder, vector, values), VectorType(vector.dtype, n)
-            if n < lanes:
+        for first, sums in _row_sums(builder, kind, tile):
+            n = min(kind.vector.lanes, kind.rows - first)
+            if n < kind.vector.lanes:
                 mask = ir.Constant(ir.VectorType(_INT32, n), list(range(n)))
                 sums = builder.shuffle_vector(sums, sums, mask)
-            _store(builder, sums, start, ir.Constant(ir.IntType(64), first), some)
+            _store(builder, sums, start, ir.Constant(ir.IntType(64), first), VectorType(kind.vector.dtype, n))
 
     return (types.void(tile, start), codegen) if tile.columns == 1 else None
+
+
+@intrinsic
+def tile_row_totals(typingctx, tile):
+    """Tile of one row: the sums of the lanes of each row of a tile of one column, filled up with zeros."""
+
+    def codegen(context, builder, sig, args):
+        line = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
+        for number, (_, sums) in enumerate(_row_sums(builder, sig.args[0], args[0])):
+            line = builder.insert_value(line, sums, number)
+        return line
+
+    line = TileType(tile.vector, 1, -(-tile.rows // tile.vector.lanes))
+    return (line(tile), codegen) if tile.columns == 1 else None
 
 
 # -- square tiles --------------------------------------------------------------------------------------

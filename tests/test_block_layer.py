@@ -87,6 +87,23 @@ def test_any_batch_size_equals_the_oracle(sizes, batch_size, precision, rng, n_s
     check_oracle(*problem(rng, sizes, precision=precision), batch_size, rtol=precision[-1], epochs=3, **SGD[1])
 
 
+@precisions
+@pytest.mark.parametrize("sizes", [[90, 1, 3], [90, 6, 3], [91, 7, 3], [130, 10, 10]], ids=str)
+@pytest.mark.parametrize("batch_size", [1, 3, 12, 13, 32])
+def test_plain_sgd_on_few_units_equals_the_oracle(sizes, batch_size, precision, rng, n_slices):
+    """With and without decay; up to 12 samples change the weights one after the other."""
+    for decay in (0.0, 0.02):
+        arguments = problem(rng, sizes, n=101, precision=precision)
+        settings = {"learning_rate": 0.05, "weight_decay": decay}
+        check_oracle(*arguments, batch_size, rtol=precision[-1], epochs=2, **settings)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.1, 3.0])
+def test_folded_decay_is_settled_in_time(decay, rng, n_slices):
+    """Hundreds of minibatches of one sample; a decay of 0.3 a minibatch is too large to be folded."""
+    check_oracle(*problem(rng, FEW, n=600, precision=SINGLE), 1, rtol=1e-3, learning_rate=0.1, weight_decay=decay)
+
+
 @pytest.mark.parametrize(("sizes", "output"), [*NARROW[2:], *(pytest.param(*wide, marks=slow) for wide in WIDE)])
 @pytest.mark.parametrize("settings", ADAM)
 def test_float64_epochs_of_adam_equal_the_oracle(sizes, output, settings, rng, n_slices):
@@ -117,7 +134,9 @@ def test_sample_weights_equal_the_oracle(sizes, precision, rng, n_slices):
 @precisions
 def test_a_scale_for_each_column_equals_the_oracle(sizes, precision, rng, n_slices):
     network, X, y, order = problem(rng, sizes, precision=precision)
-    check_oracle(centred(network, X, rng.random(90) + 0.5), X, y, order, 32, rtol=precision[-1], **SGD[1])
+    for settings in (SGD[0], SGD[1]):
+        other = centred(Network(sizes, dtype=network.dtype, seed=1), X, rng.random(90) + 0.5)
+        check_oracle(other, X, y, order, 32, rtol=precision[-1], **settings)
 
 
 @slow

@@ -56,6 +56,8 @@ LIGHT = {
     "momentum": ("dense", {"momentum": 0.9, "nesterov": True, "learning_rate": 0.02, "weight_decay": 0.01}),
     "sparse": ("sparse", {"batch_size": 1, "weight_decay": 0.05}),
     "blocks": ("blocks", {"batch_size": 32, "momentum": 0.9, "weight_decay": 0.05, "n_units": 30}),
+    "narrow blocks folded": ("blocks", {"batch_size": 16, "weight_decay": 0.05}),
+    "narrow blocks one by one": ("blocks", {"weight_decay": 0.05}),
     "narrow blocks": ("blocks", {"batch_size": 16, "momentum": 0.9, "weight_decay": 0.05}),
     "plateau": ("dense", {"schedule": fastnet.schedules.Plateau(patience=1, min_delta=0.1)}),
     "cosine": ("dense", {"schedule": "cosine"}),

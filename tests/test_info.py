@@ -34,12 +34,12 @@ def test_it_says_what_a_fit_does(sizes, batch_size, density):
     assert len(told["units"]) == history.n_threads
 
 
-@pytest.mark.parametrize(("n_units", "batch_size"), [(8, 15), (8, 16), (40, 31), (40, 32)])
+@pytest.mark.parametrize(("n_units", "batch_size"), [(8, 1), (8, 16), (40, 31), (40, 32)])
 def test_it_says_when_blocks_are_taken(n_units, batch_size):
     told = fastnet.info([64, n_units, 2], batch_size=batch_size, density=0.125, fill=1.0)["network"]
     X = np.repeat(np.tile(np.eye(8, dtype=np.float32), (25, 1)), 8, axis=1)
     found = block_rows.block_rows(X, 1.0, np.zeros(64, np.float32), n_units, batch_size)
-    assert told["first_layer"] == ("blocks" if batch_size in (16, 32) else "sparse")
+    assert told["first_layer"] == ("sparse" if batch_size == 31 else "blocks")
     assert (found is not None) == (told["first_layer"] == "blocks")
 
 
@@ -79,17 +79,20 @@ def test_lists_are_as_large_as_it_says(monkeypatch, dtype, density):
         ({"optimizer": "adamw"}, "whole gradients"),
         ({"density": 0.5}, "whole gradients"),
         ({"fill": 0.6}, "whole gradients"),
+        ({"fill": 0.6, "n_units": 10}, "folded"),
+        ({"fill": 0.6, "n_units": 10, "momentum": 0.9}, "whole gradients"),
     ],
 )
-def test_only_plain_sgd_on_sparse_rows_is_folded(settings, update):
-    told = fastnet.info([784, 30, 10], **({"fill": 0.2} | settings))["network"]
+def test_only_plain_sgd_is_folded_on_rows_of_single_entries_or_few_units(settings, update):
+    settings = {"fill": 0.2, "n_units": 30} | settings
+    told = fastnet.info([784, settings.pop("n_units"), 10], **settings)["network"]
     assert told["update"] == update
     if "density" in settings:
         assert "dense" in told["why"]["update"]
-    elif "fill" in settings:
-        assert "block" in told["why"]["update"]
-    elif settings:
+    elif "optimizer" in settings or "momentum" in settings:
         assert (settings.get("optimizer") or "momentum") in told["why"]["update"]
+    else:
+        assert ("block" in told["why"]["update"]) == (settings["fill"] == 0.6)
 
 
 def test_wide_layers_predict_from_lists():

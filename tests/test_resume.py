@@ -356,20 +356,25 @@ def test_a_file_from_another_vector_width(dense, sparse, tmp_path, monkeypatch):
 
 
 def test_an_epoch_goes_on_with_rows_as_another_kind(tmp_path, monkeypatch):
-    """Vectors of another width may have other blocks, or none; what is folded into weights has no place in blocks."""
-    blocks, settings = block_data(), {"batch_size": 16, "weight_decay": 0.05}
+    """Vectors of another width may have other blocks, or none; what is folded into weights is for one kind of rows."""
+    blocks, settings = block_data(), {"batch_size": 32, "weight_decay": 0.05}
     with monkeypatch.context() as patch:
         without_blocks(patch)
-        expected = make(blocks, **settings)
+        expected = make(blocks, n_units=30, **settings)
         assert fit(expected, blocks, 2).first_layer == "sparse"
+        for n_units in (9, 30):
+            with pytest.raises(KeyboardInterrupt):
+                fit(make(blocks, tmp_path / f"lists {n_units}", Interrupt(4), n_units=n_units, **settings), blocks, 2)
+    for n_units in (9, 30):
+        lists = make(blocks, tmp_path / f"lists {n_units}", n_units=n_units, **settings)
+        with pytest.raises(CheckpointError, match="with rows as lists of entries; here they are blocks of columns"):
+            fit(lists, blocks, 2, resume=True)
         with pytest.raises(KeyboardInterrupt):
-            fit(make(blocks, tmp_path / "lists", Interrupt(8), **settings), blocks, 2)
-    with pytest.raises(CheckpointError, match="with rows as lists of entries; here they are blocks"):
-        fit(make(blocks, tmp_path / "lists", **settings), blocks, 2, resume=True)
-    with pytest.raises(KeyboardInterrupt):
-        fit(make(blocks, tmp_path / "blocks", Interrupt(8), **settings), blocks, 2)
+            fit(make(blocks, tmp_path / f"blocks {n_units}", Interrupt(4), n_units=n_units, **settings), blocks, 2)
     without_blocks(monkeypatch)
-    trainer = make(blocks, tmp_path / "blocks", **settings)
+    with pytest.raises(CheckpointError, match="with rows as blocks of columns; here they are lists of entries"):
+        fit(make(blocks, tmp_path / "blocks 9", n_units=9, **settings), blocks, 2, resume=True)
+    trainer = make(blocks, tmp_path / "blocks 30", n_units=30, **settings)
     assert fit(trainer, blocks, 2, resume=True).first_layer == "sparse"
     np.testing.assert_allclose(trainer.network.parameters, expected.network.parameters, rtol=1e-4, atol=1e-5)
 

@@ -70,6 +70,8 @@ class NarrowColumnBlocks(NamedTuple):
     cuts: Any
     size: int
     lines: int
+    factor: float  # the scale of all columns, or 0 if they have different ones
+    squares: Any  # (n_slices,) float64: mean @ mean
 
 
 class WideWork(NamedTuple):
@@ -93,6 +95,10 @@ class NarrowWork(NamedTuple):
     totals: Any  # (threads, columns): dz.sum(axis=0)
     room: Any  # as large as the first layer's weights
     width: int  # T, accumulators of the tiles
+    products: Any  # (n_slices, B): s, here and below see narrow_sgd.py
+    alpha: Any  # (n_slices, 8) float64, the first of each row
+    u: Any  # (n_slices, columns)
+    q: Any  # (n_slices, columns)
 
 
 class Lists(NamedTuple):

@@ -52,7 +52,8 @@ def samples_of(work, thread):
 
 
 @core
-def _clear(samples, count, begin, end):
+def clear(samples, count, begin, end):
+    """Let no sample have the blocks ``begin`` to ``end``."""
     for word in range(-(-count // WORD)):
         for block in range(begin, end):
             samples.masks[word * samples.n_blocks + block] = 0
@@ -61,7 +62,7 @@ def _clear(samples, count, begin, end):
 @core
 def _forward(tile, width, rows, order, first, count, piece, w, base, samples, z, step, distance):
     scale, size = pointer(rows.scale, 0), lanes(w)
-    _clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
+    clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
     for b in range(count):
         ask_for(rows, order, first + b, distance, piece)
         numbers, values, n = record(rows, order[first + b], piece)

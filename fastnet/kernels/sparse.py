@@ -418,9 +418,8 @@ def sparse_forward(minibatch, piece, w, width, step, u, base, alpha, z, z_step, 
 
 
 @core
-def forward_base(rows, piece, u, q, alpha, width, base):
-    """base (width,) = -alpha * q - m * u"""
-    square = rows.squares[piece]
+def forward_base(square, u, q, alpha, width, base):
+    """base (width,) = -alpha * q - m * u, with m = ``square`` of the slice."""
     for j in range(0, width, lanes(u)):
         store(base, j, load(q, j) * -alpha - load(u, j) * square)
 
@@ -478,13 +477,14 @@ def _scatter(tile, minibatch, piece, dz, dz_step, factor, w, step):
 
 
 @kernel
-def _fold(minibatch, piece, dz, dz_step, factor, keep, learning_rate, width, u, q):
+def fold(products, distance, count, dz, dz_step, factor, keep, learning_rate, width, u, q):
+    """Update u and q (width,) of a slice from s of ``count`` samples, ``distance`` apart in ``products``."""
     for j in range(0, width, lanes(dz)):
         total = product = splat(dz, 0.0)
-        for b in range(minibatch.n_samples):
+        for b in range(count):
             line = load(dz, b * dz_step + j)
             total = total + line
-            product = muladd(minibatch.products[b * minibatch.n_slices + piece], line, product)
+            product = muladd(products[b * distance], line, product)
         store(q, j, muladd(factor, product, load(q, j)))
         store(u, j, muladd(learning_rate, total, keep * load(u, j)))
 
@@ -501,7 +501,8 @@ def sparse_sgd(minibatch, piece, dz, dz_step, learning_rate, keep, alpha, w, wid
         _scatter(tile_zeros(w, 1, 2), minibatch, piece, dz, dz_step, factor, w, step)
     else:
         _scatter(tile_zeros(w, 1, 1), minibatch, piece, dz, dz_step, factor, w, step)
-    _fold(minibatch, piece, dz, dz_step, factor, keep, learning_rate, width, u, q)
+    products, count = shift(minibatch.products, piece), minibatch.n_samples
+    fold(products, minibatch.n_slices, count, dz, dz_step, factor, keep, learning_rate, width, u, q)
 
 
 # -- gradient ------------------------------------------------------------------------------------------

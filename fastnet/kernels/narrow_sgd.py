@@ -1,0 +1,174 @@
+"""Plain SGD on a first layer of few units on rows as blocks, with decay and mean folded.   v (n_blocks, T, L)
+
+As in ``sparse.py`` memory holds v of w = alpha * v + outer(mean, u), and q = mean @ v goes with it, but x is as the
+user gave it, not yet scaled: all columns have one scale, which becomes part of the factors.
+
+forward    z  = scale * alpha * (x @ v) + s * u + base            s = scale * mean @ x, base = -alpha * q - m * u
+backward   v' = v - learning_rate * scale / alpha' * x.T @ dz     only blocks that a sample has
+
+So the weights of a block are in registers once a minibatch, with nothing done to those that no sample has, and nothing
+to their decay and their part of the mean (784-10-10, B = 32, one Zen 3 core, C loops: gradient and update 4.2 µs a
+minibatch with both at hand, 2.9 folded).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._jit import core, kernel
+from ..simd import (
+    copy_lanes,
+    lanes,
+    load,
+    load_as,
+    lowest_bit,
+    muladd,
+    pointer,
+    reduce_add,
+    shift,
+    single_bit,
+    splat,
+    without_lowest_bit,
+)
+from ..tiles import (
+    tile_height,
+    tile_load,
+    tile_muladd_outer,
+    tile_muladd_vector,
+    tile_plus,
+    tile_row_totals,
+    tile_store,
+    tile_zeros,
+)
+from .blocks import ask_for, record
+from .narrow import FEW, MANY, WORD, clear
+
+# With so many samples or fewer each adds to the weights by itself.
+SCATTERED = 12
+
+# -- forward -------------------------------------------------------------------------------------------
+
+
+class Folded(NamedTuple):
+    """Pointers to a slice's weights and what is folded into them."""
+
+    v: Any
+    width: int  # T
+    u: Any
+    base: Any  # -alpha * q - m * u
+    alpha: float
+    products: Any  # (B,): s of each sample, which the forward pass writes
+
+
+@core
+def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
+    v, offset, nothing = folded.v, pointer(rows.offset, 0), tile_row_totals(tile)
+    size, width, listed = lanes(v), tile_height(tile), count > SCATTERED
+    if listed:
+        clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
+    for b in range(count):
+        ask_for(rows, order, first + b, distance, piece)
+        numbers, values, n = record(rows, order[first + b], piece)
+        total, mean, to = tile, splat(v, 0.0), shift(samples.values, b * samples.step)
+        masks, bit = shift(samples.masks, b // WORD * samples.n_blocks), single_bit(b % WORD)
+        for t in range(n):
+            block = np.int64(numbers[t])
+            x = load_as(values, t * size, v)
+            if listed:
+                copy_lanes(shift(to, block * size), shift(values, t * size), v)
+                masks[block] |= bit
+            total = tile_muladd_vector(total, x, shift(v, block * width * size), size)
+            mean = muladd(x, load(offset, block * size), mean)
+        s = -rows.factor * reduce_add(mean)
+        folded.products[b] = s
+        line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
+        tile_store(tile_plus(line, rows.factor * folded.alpha, tile_row_totals(total)), shift(z, b * step), 0)
+
+
+@kernel
+def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, step, distance):
+    """Outputs of a slice for samples ``order[first : first + count]``; fills ``samples`` if they are many.
+
+    Asks for the records ``distance`` samples later.
+    """
+    if folded.width == MANY:
+        tile = tile_zeros(folded.v, MANY, 1)
+        _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
+    else:
+        tile = tile_zeros(folded.v, FEW, 1)
+        _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
+
+
+# -- update --------------------------------------------------------------------------------------------
+
+
+@core
+def _step(tile, samples, count, begin, end, dz, step, factor, v):
+    size, width = lanes(v), tile_height(tile)
+    for block in range(begin, end):
+        total, found = tile, single_bit(0) ^ single_bit(0)
+        for word in range(-(-count // WORD)):
+            bits, first = samples.masks[word * samples.n_blocks + block], word * WORD
+            found |= bits
+            while bits != 0:
+                b = first + lowest_bit(bits)
+                bits = without_lowest_bit(bits)
+                x = load_as(samples.values, b * samples.step + block * size, v)
+                total = tile_muladd_outer(total, shift(dz, b * step), x)
+        if found != 0:
+            place = shift(v, block * width * size)
+            tile_store(tile_plus(tile_load(tile, place, size), factor, total), place, size)
+
+
+@kernel
+def narrow_step(samples, count, begin, end, width, dz, step, factor, v):
+    """v += factor * x.T @ dz for the blocks ``begin`` to ``end``."""
+    if width == MANY:
+        _step(tile_zeros(v, MANY, 1), samples, count, begin, end, dz, step, factor, v)
+    else:
+        _step(tile_zeros(v, FEW, 1), samples, count, begin, end, dz, step, factor, v)
+
+
+@core
+def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
+    size, width = lanes(v), tile_height(tile)
+    for b in range(count):
+        numbers, values, n = record(rows, order[first + b], piece)
+        line = tile_muladd_outer(tile, shift(dz, b * step), splat(v, factor))
+        for t in range(n):
+            place = shift(v, np.int64(numbers[t]) * width * size)
+            x = load_as(values, t * size, v)
+            tile_store(tile_plus(tile_load(tile, place, size), x, line), place, size)
+
+
+@kernel
+def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v):
+    """Do the same sample by sample."""
+    if width == MANY:
+        _scatter(tile_zeros(v, MANY, 1), rows, order, first, count, piece, dz, step, factor, v)
+    else:
+        _scatter(tile_zeros(v, FEW, 1), rows, order, first, count, piece, dz, step, factor, v)
+
+
+# -- settlement ----------------------------------------------------------------------------------------
+
+
+@core
+def _settle(tile, offset, w, begin, end, alpha, u, q):
+    size, width, total = lanes(w), tile_height(tile), tile
+    for block in range(begin, end):
+        place, mean = shift(w, block * width * size), -load(offset, block * size)
+        plain = tile_muladd_outer(tile_plus(tile, alpha, tile_load(tile, place, size)), u, mean)
+        tile_store(plain, place, size)
+        total = tile_muladd_vector(total, mean, place, size)
+    tile_store(tile_row_totals(total), q, 0)
+    tile_store(tile_row_totals(tile), u, 0)
+
+
+@kernel
+def narrow_settle(offset, w, width, begin, end, alpha, u, q):
+    """w = alpha * v + outer(mean, u), in the place of v, for the blocks of a slice; then u = 0 and q = mean @ w."""
+    if width == MANY:
+        _settle(tile_zeros(w, MANY, 1), offset, w, begin, end, alpha, u, q)
+    else:
+        _settle(tile_zeros(w, FEW, 1), offset, w, begin, end, alpha, u, q)
