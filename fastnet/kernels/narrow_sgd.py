@@ -66,9 +66,8 @@ def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, d
     size, width, listed = lanes(v), tile_height(tile), count > SCATTERED
     if listed:
         clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
+    numbers, values, n = record(rows, order[first], piece)
     for b in range(count):
-        ask_for(rows, order, first + b, distance, piece)
-        numbers, values, n = record(rows, order[first + b], piece)
         total, mean, to = tile, splat(v, 0.0), shift(samples.values, b * samples.step)
         masks, bit = shift(samples.masks, b // WORD * samples.n_blocks), single_bit(b % WORD)
         for t in range(n):
@@ -79,6 +78,8 @@ def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, d
                 masks[block] |= bit
             total = tile_muladd_vector(total, x, shift(v, block * width * size), size)
             mean = muladd(x, load(offset, block * size), mean)
+        numbers, values, n = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
+        ask_for(rows, order, first + b, distance, piece)
         s = -rows.factor * reduce_add(mean)
         folded.products[b] = s
         line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
