@@ -43,7 +43,8 @@ from ..tiles import (
 from .blocks import ask_for, record
 from .narrow import FEW, MANY, WORD, clear
 
-# With so many samples or fewer each adds to the weights by itself.
+# With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
+# block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16).
 SCATTERED = 12
 
 # -- forward -------------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
 def _step(tile, samples, count, begin, end, dz, step, factor, v):
     size, width = lanes(v), tile_height(tile)
     for block in range(begin, end):
-        total, found = tile, single_bit(0) ^ single_bit(0)
+        total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
             bits, first = samples.masks[word * samples.n_blocks + block], word * WORD
             found |= bits
