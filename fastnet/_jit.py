@@ -25,6 +25,7 @@ import llvmlite.binding
 import numba
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime import rtsys
 
 from ._compiler import Entry, EntryCompiler, Part, PartCompiler
 
@@ -198,7 +199,11 @@ class _KernelCache(FunctionCache):
 
     def load_overload(self, sig, target_context):
         try:
-            return super().load_overload(sig, target_context)
+            # Numba would first import what only compiling needs, 210 modules: a third of the time from the start of a
+            # process to the end of its first epoch. Compiling imports it, too.
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except Exception as error:  # whatever unpickling damaged bytes raises
             warnings.warn(
                 f"the cached kernel {self._name} is damaged ({error!r}) and is compiled again",

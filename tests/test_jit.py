@@ -64,6 +64,22 @@ def test_a_second_process_uses_the_cache(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in kernels_in(tmp_path)} == files
 
 
+def test_what_is_cached_needs_nothing_of_a_compiler(tmp_path):
+    """The modules that only compiling needs are not imported; a user's own function, compiled afterwards, has them."""
+    run(USE, tmp_path)
+    registries = "import sys; print([n for n in ('numba.np.linalg', 'numba.typed.typeddict') if n in sys.modules])"
+    own = """
+import numba
+from fastnet.functional import relu
+@numba.njit
+def positive(x):
+    return np.sort(relu(x))[::-1], np.linalg.norm(x), {i: str(i) for i in range(2)}
+assert positive(np.array([3.0, 4.0]))[1] == 5.0
+"""
+    lines = run(f"{USE}\n{registries}\n{own}\n{registries}", tmp_path)[0].splitlines()
+    assert lines == ["[0.0, 2.0]", "[]", "['numba.np.linalg', 'numba.typed.typeddict']"]
+
+
 def test_an_edited_kernel_is_never_served_stale(tmp_path):
     """Numba looks at the file of the outermost function only; fastnet's cache folder is named after all of them."""
     package, cache = tmp_path / "package", tmp_path / "cache"
