@@ -14,10 +14,10 @@ from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step
 from .sparse_data import is_sparse, some_rows
 
-# Smallest minibatches, with many units and with few: with fewer samples there is less to compute than weights to pass
-# over. MNIST, two threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128
-# 0.77 to 0.88; 784-10-10 at B = 8 1.08, 16 0.85, 32 0.82 to 0.88, 64 0.74, 128 0.57.
-MIN_BATCH, MIN_NARROW_BATCH = 32, 1
+# Smallest minibatch with many units: with fewer samples there is less to compute than weights to pass over. MNIST, two
+# threads, plain SGD, times of single entries: 784-300-10 at B = 16 1.06, 32 0.81 to 1.06, 64 0.88, 128 0.77 to 0.88.
+# Few units gain at any size: 784-10-10 at B = 1 0.79 to 0.93, 4 0.72, 8 0.79, 12 0.80.
+MIN_BATCH = 32
 
 # Smallest share of the values of blocks that are not zero. MNIST has 0.74 in blocks of 4, and 0.61 in blocks of 8; what
 # blocks cost goes with 1 / share, and MNIST's take 0.8 to 0.9 of the time of single entries at these batch sizes.
@@ -80,7 +80,7 @@ def suits(n_features: int, n_out: int, batch_size: int, dtype: np.dtype[Any]) ->
     listed = batch_size * n_features * (dtype.itemsize + 4)
     return (
         MIN_COLUMNS <= n_features <= MAX_COLUMNS
-        and batch_size >= (MIN_NARROW_BATCH if narrow_width(n_out, dtype) else MIN_BATCH)
+        and (batch_size >= MIN_BATCH or narrow_width(n_out, dtype) > 0)
         and listed <= MAX_LIST_BYTES
         and batch_size * row_step(n_out, dtype) < 1 << 31
     )
