@@ -240,9 +240,10 @@ def _update(first_layer: str, is_narrow: bool, optimizer: str, momentum: float) 
     if not isinstance(taken, FoldedSgd):
         return "whole gradients", "momentum needs them: the velocity moves every weight"
     which = "inputs" if first_layer == "sparse" else "blocks"
+    unless = "" if first_layer == "sparse" else "; whole gradients if columns have different scales"
     return "folded", (
         f"plain SGD moves only weights of {which} that are not zero; the mean's part is folded into the bias and "
-        f"settled every {taken.period} minibatches"
+        f"settled every {taken.period} minibatches{unless}"
     )
 
 

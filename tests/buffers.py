@@ -21,6 +21,11 @@ def unit(dtype):
     return float(np.finfo(dtype).eps) / 2
 
 
+def gamma(k, dtype):
+    """Largest relative error of ``k`` roundings."""
+    return k * unit(dtype) / (1 - k * unit(dtype))
+
+
 def smallest(dtype):
     """Return the smallest normal number."""
     return float(np.finfo(dtype).tiny)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from blocky import blocky
-from buffers import DTYPES, Guarded, assert_close, same_bits, unit, wider
+from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 
 from fastnet import block_rows as made
 from fastnet import rows as user_rows
@@ -112,10 +112,6 @@ def run_lanes(w, n_in, columns, size, width, order, forth, room):
 
 
 # -- problems ------------------------------------------------------------------------------------------
-
-
-def gamma(k, dtype):
-    return k * unit(dtype) / (1 - k * unit(dtype))
 
 
 @pytest.fixture(autouse=True)

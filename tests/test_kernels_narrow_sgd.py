@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from blocky import blocky
-from buffers import DTYPES, Guarded, assert_close, same_bits, unit, wider
+from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 
 from fastnet import block_rows as made
 from fastnet._jit import entry
@@ -60,10 +60,6 @@ def run_settle(rows, w, width, piece, alpha, u, q):
 
 
 # -- problems ------------------------------------------------------------------------------------------
-
-
-def gamma(k, dtype):
-    return k * unit(dtype) / (1 - k * unit(dtype))
 
 
 @pytest.fixture(autouse=True)
