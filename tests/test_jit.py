@@ -80,6 +80,37 @@ assert positive(np.array([3.0, 4.0]))[1] == 5.0
     assert lines == ["[0.0, 2.0]", "[]", "['numba.np.linalg', 'numba.typed.typeddict']"]
 
 
+NEEDLESS = "import sys; print([n for n in ('numba.np.linalg', 'scipy.linalg', 'numba.np.random') if n in sys.modules])"
+
+
+def test_compiling_imports_what_it_needs(tmp_path):
+    """What else Numba knows is not imported; a user's own function, compiled afterwards, has it."""
+    fit = """
+import numpy as np
+from fastnet import Network, Trainer
+trainer = Trainer(Network([3, 2], seed=0), batch_size=2)
+trainer.fit(np.eye(4, 3, dtype="f"), [0, 1, 0, 1], epochs=1)
+"""
+    own = """
+import math, numba
+@numba.njit
+def several(x):
+    return np.linalg.norm(x), math.exp(x[0]), np.random.rand(), min(x[0], x[1]), {"a" + "b": np.sum(x)}
+"""
+    call = "assert several(np.array([3.0, 4.0]))[0] == 5.0"
+    lines = run(f"{fit}\n{NEEDLESS}\n{own}\n{call}\n{NEEDLESS}", tmp_path)[0].splitlines()
+    assert lines == ["[]", "['numba.np.linalg', 'scipy.linalg', 'numba.np.random']"]
+
+
+def test_another_numba_imports_everything(tmp_path):
+    """Where Numba keeps its functions elsewhere, what is needed can't be named."""
+    moved = "import fastnet._shortcuts as s; s._NEEDED += ('cpython.moved',)"
+    assert run(f"{moved}\n{USE}\n{NEEDLESS}", tmp_path)[0].splitlines() == [
+        "[0.0, 2.0]",
+        "['numba.np.linalg', 'scipy.linalg', 'numba.np.random']",
+    ]
+
+
 def test_an_edited_kernel_is_never_served_stale(tmp_path):
     """Numba looks at the file of the outermost function only; fastnet's cache folder is named after all of them."""
     package, cache = tmp_path / "package", tmp_path / "cache"
