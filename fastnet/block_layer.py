@@ -11,7 +11,7 @@ from ._jit import OVERLOAD, OVERLOAD_CORE, core
 from .kernels import adam, blocks, clipping, dense, narrow, sgd, wide
 from .layers import UPDATE_ROWS, Gradient, apply, layer_columns, share, work_gradient
 from .layout import N_IN, PACKED_WEIGHTS, STEP
-from .simd import lanes, pointer, shift
+from .simd import lanes, pointer, shift, short
 from .units import owned_units, panel_weights, plane, slices_of, unit_of
 from .views import class_of
 
@@ -44,9 +44,9 @@ def _reorder_narrow(net, rows, work, vector, forth, thread, n_threads):
     order, room = pointer(rows.order, 0), pointer(work.tiles.room, 0)
     w = pointer(vector, net.layers[0, PACKED_WEIGHTS])
     if forth:
-        blocks.to_lanes(w, n_in, columns, lanes(w), width, order, room)
+        blocks.to_lanes(w, n_in, columns, lanes(short(w)), width, order, room)
     else:
-        blocks.from_lanes(w, n_in, columns, lanes(w), width, order, room)
+        blocks.from_lanes(w, n_in, columns, lanes(short(w)), width, order, room)
 
 
 @overload(reorder, jit_options=OVERLOAD)
@@ -274,7 +274,7 @@ def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, 
     """Update the weights of the slices ``begin`` to ``end``, and sum offset * w while they are at hand."""
     gradient, samples, width = work_gradient(work, thread), narrow.samples_of(work, thread), work.tiles.width
     totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), narrow_weights(net)
-    size, start, step = lanes(dout) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
+    size, start, step = lanes(short(dout)) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
     at_once, base, scale = work.gradients.shape[1] // size, totals, pointer(rows.scale, 0)
     for piece in range(begin, end):
         if not _keeps_weights(optimizer):

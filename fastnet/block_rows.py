@@ -11,7 +11,7 @@ from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
 from .kernels.narrow import WORD
 from .kernels.sparse import LOOK
-from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step
+from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
 from .sparse_data import is_sparse, some_rows
 
 # Smallest minibatch with many units: with fewer samples there is less to compute than weights to pass over. MNIST, two
@@ -72,7 +72,7 @@ def block_rows(
 
 def block_size(n_out: int, dtype: np.dtype[Any]) -> int:
     """Columns of a block."""
-    return lanes(dtype) if narrow_width(n_out, dtype) else blocks.WIDE
+    return short_lanes(dtype) if narrow_width(n_out, dtype) else blocks.WIDE
 
 
 def suits(n_features: int, n_out: int, batch_size: int, dtype: np.dtype[Any]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from ._jit import VECTOR_BYTES
 from .kernels.dense import PANEL_VECTORS
 from .kernels.narrow import FEW, MANY
+from .simd import SHORT_BYTES
 
 # Columns of a layer table: one row of int64 a layer.
 N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)
@@ -24,6 +25,11 @@ _QUAD = 4  # lanes
 def lanes(dtype: np.dtype[Any]) -> int:
     """Elements of ``dtype`` in one vector register."""
     return VECTOR_BYTES // dtype.itemsize
+
+
+def short_lanes(dtype: np.dtype[Any]) -> int:
+    """Elements of ``dtype`` in a short vector."""
+    return SHORT_BYTES // dtype.itemsize
 
 
 def padded(n: int, dtype: np.dtype[Any]) -> int:
@@ -85,7 +91,7 @@ def narrow_width(n_out: int, dtype: np.dtype[Any]) -> int:
 
     Or if a vector has only two lanes: 10 columns are then more than one panel, and a block of bytes is no whole word.
     """
-    if lanes(dtype) < _QUAD:
+    if short_lanes(dtype) < _QUAD:
         return 0
     return next((width for width in (FEW, MANY) if n_out <= width), 0)
 

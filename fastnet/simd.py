@@ -5,7 +5,7 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
             store_first, load_as, copy_lanes, prefetch``
-* lanes     ``lanes, splat, quad, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
+* lanes     ``lanes, splat, quad, short, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
             without_lowest_bit, count_bits``
@@ -367,6 +367,21 @@ def quad(typingctx, like):
         return _constant(sig.return_type, 0.0)
 
     return VectorType(_like(like).dtype, 4)(like), codegen
+
+
+# Bytes of a short vector: what ``kernels/narrow.py`` computes with.
+SHORT_BYTES = min(VECTOR_BYTES, 32)
+
+
+@intrinsic
+def short(typingctx, like):
+    """Vector of zeros, of half a register where these have 64 bytes, of the dtype that ``like`` implies."""
+
+    def codegen(context, builder, sig, args):
+        return _constant(sig.return_type, 0.0)
+
+    dtype = _like(like).dtype
+    return VectorType(dtype, SHORT_BYTES * 8 // _BITS[dtype])(like), codegen
 
 
 @intrinsic

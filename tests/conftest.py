@@ -5,6 +5,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import pytest
 
+from fastnet import barrier
 from fastnet.datasets import Dataset, load_mnist
 
 
@@ -17,3 +18,24 @@ def mnist() -> Dataset:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI must test with MNIST. {error}")
         pytest.skip(f"needs MNIST (set FASTNET_DATA). {error}")
+
+
+@pytest.fixture
+def parted(monkeypatch) -> list[bool]:
+    """Threads are told that somebody waited long: from its third round on thread 0 does each compiled call alone.
+
+    Says of each call on several threads whether it ended so; the next has all threads again.
+    """
+    reset, alone, ends = barrier.reset, barrier.alone, []
+
+    def told(words):
+        reset(words)
+        words[-barrier.LINE + barrier.ALONE] = 2
+
+    def note(words):
+        if len(words) > 2 * barrier.LINE:
+            ends.append(alone(words))
+
+    monkeypatch.setattr(barrier, "reset", told)
+    monkeypatch.setattr(barrier, "alone", note)
+    return ends

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from block_data import blocky, only_dense
 from runs import check_oracle, layouts, make_targets, train
 
-from fastnet import DivergenceError, MLPClassifier, Network, Trainer, barrier, plan, run
+from fastnet import DivergenceError, MLPClassifier, Network, Trainer, plan, run
 from fastnet.network import Preprocessing
 
 SGD = [
@@ -308,21 +308,13 @@ def test_threads_and_cuts(sizes, n_threads, per_call, settings, rng, n_slices):
 
 @both
 @pytest.mark.parametrize("settings", VARIANTS)
-def test_going_on_alone_after_a_long_wait(sizes, settings, rng, n_slices, monkeypatch):
+def test_going_on_alone(sizes, settings, rng, n_slices, parted):
     one, other, arguments = pair(rng, sizes)
-    losses, _, fit = train(one, *arguments, epochs=30, **settings)
+    losses, _, fit = train(one, *arguments, epochs=3, **settings)
     assert fit.kind == "blocks"
-    arrivals, alone, ends = barrier.arrivals, barrier.alone, []
-
-    def impatient(n_threads, seconds):
-        words = arrivals(n_threads, seconds)
-        words[-barrier.LINE :][[barrier.PATIENCE, barrier.LIMIT]] = -1  # any wait of some microseconds is too long
-        return words
-
-    monkeypatch.setattr(barrier, "arrivals", impatient)
-    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))  # and does not keep others out
-    others = train(other, *arguments, n_threads=2, per_call=6, epochs=30, **settings)[0]
-    assert any(ends)
+    others = train(other, *arguments, n_threads=2, per_call=6, epochs=3, **settings)[0]
+    assert parted
+    assert all(parted)
     np.testing.assert_array_equal(other.parameters, one.parameters)
     np.testing.assert_array_equal(others, losses)
 

@@ -12,7 +12,7 @@ from fastnet import block_rows as made
 from fastnet import rows as user_rows
 from fastnet.block_rows import block_rows
 from fastnet.kernels import blocks
-from fastnet.layout import lanes, narrow_width
+from fastnet.layout import narrow_width, short_lanes
 
 FEW, MANY = 10, 25  # units of a first layer with narrow and with wide kernels
 N_FEATURES = [32, 33, 35, 37, 64, 70, 100]
@@ -245,15 +245,15 @@ def test_shapes_at_the_limits():
         assert made.suits(100, 10**6, 2000, dtype)
         assert not made.suits(100, 10**6, 2200, dtype), "offsets of rows beyond 2**31"
         assert made.block_size(MANY, dtype) == 4
-        assert made.block_size(FEW, dtype) == (lanes(dtype) if narrow_width(FEW, dtype) else 4)
+        assert made.block_size(FEW, dtype) == (short_lanes(dtype) if narrow_width(FEW, dtype) else 4)
 
 
 def test_vectors_of_two_lanes_have_no_narrow_blocks(monkeypatch):
     """10 columns are then more than one panel, and a block of bytes is no whole word."""
-    monkeypatch.setattr("fastnet.layout.VECTOR_BYTES", 16)
+    monkeypatch.setattr("fastnet.layout.SHORT_BYTES", 16)
     assert [narrow_width(n, DTYPES[1]) for n in (1, 6, 10)] == [0, 0, 0]
     assert [narrow_width(n, DTYPES[0]) for n in (1, 6, 7, 10, 11)] == [6, 6, 10, 10, 0]
-    monkeypatch.setattr("fastnet.layout.VECTOR_BYTES", 32)
+    monkeypatch.setattr("fastnet.layout.SHORT_BYTES", 32)
     assert [narrow_width(n, DTYPES[1]) for n in (1, 6, 7, 10, 11)] == [6, 6, 10, 10, 0]
 
 

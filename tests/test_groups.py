@@ -10,7 +10,7 @@ from runs import check_oracle, make_targets, sgd, train
 from trainings import Interrupt
 
 import fastnet
-from fastnet import Network, Trainer, barrier, plan
+from fastnet import Network, Trainer, plan
 from fastnet.kernels.groups import grouped
 from fastnet.kernels.sgd import folded
 from fastnet.layout import lanes
@@ -139,21 +139,12 @@ def test_threads_and_cuts_change_no_bit(kind, n_slices):
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "blocks"])
-def test_going_on_alone_changes_no_bit(kind, n_slices, monkeypatch):
-    """Thread 0 is told that somebody waited long, so that it does the third group and all later ones by itself."""
+def test_going_on_alone_changes_no_bit(kind, n_slices, parted):
     settings = {"learning_rate": 0.05, "weight_decay": 0.001, "group": 4}
     one, other = (problem(np.random.default_rng(3), kind) for _ in range(2))
     losses, hits, _ = train(*one, 8, **settings)
-    reset, alone, ends = barrier.reset, barrier.alone, []
-
-    def told(words):
-        reset(words)
-        words[-barrier.LINE + barrier.ALONE] = 2
-
-    monkeypatch.setattr(barrier, "reset", told)
-    monkeypatch.setattr(barrier, "alone", lambda words: ends.append(alone(words)))
     found = train(*other, 8, n_threads=2, **settings)
-    assert ends == [True]
+    assert parted == [True]
     np.testing.assert_array_equal(other[0].parameters, one[0].parameters)
     np.testing.assert_array_equal(found[0], losses)
     np.testing.assert_array_equal(found[1], hits)

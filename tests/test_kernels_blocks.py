@@ -12,7 +12,7 @@ from fastnet import block_rows as made
 from fastnet import rows as user_rows
 from fastnet._jit import entry
 from fastnet.kernels import blocks, dense, narrow, wide
-from fastnet.layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step
+from fastnet.layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
 from fastnet.simd import pointer, shift
 from fastnet.views import views
 
@@ -521,7 +521,7 @@ def test_inputs_are_put_along_the_lanes_and_back(dtype):
     rng = np.random.default_rng(10)
     for n_in in N_INS:
         for n_out in NARROW:
-            columns, size, width = padded(n_out, dtype), lanes(dtype), narrow_width(n_out, dtype)
+            columns, size, width = padded(n_out, dtype), short_lanes(dtype), narrow_width(n_out, dtype)
             n, order = max(n_in * columns, lanes_room(n_in, n_out, dtype)), rng.permutation(n_in)
             n_blocks = -(-n_in // size)
             w, room, before = Guarded(n, dtype), Guarded(n, dtype), np.zeros((n_in, columns), dtype)
@@ -542,6 +542,6 @@ def test_room_for_the_weights_is_enough():
     for dtype in DTYPES:
         for n_out in (*NARROW, *WIDE):
             for n_in in (*N_INS, 784):
-                size = -(-n_in // lanes(dtype)) * lanes(dtype) * narrow_width(n_out, dtype)
+                size = -(-n_in // short_lanes(dtype)) * short_lanes(dtype) * narrow_width(n_out, dtype)
                 assert lanes_room(n_in, n_out, dtype) >= size
     assert len(aligned_zeros(lanes_room(33, 10, DTYPES[0]), DTYPES[0])) % 16 == 0

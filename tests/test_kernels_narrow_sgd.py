@@ -10,7 +10,7 @@ from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 from fastnet import block_rows as made
 from fastnet._jit import entry
 from fastnet.kernels import narrow, narrow_sgd
-from fastnet.layout import narrow_width, padded, row_step
+from fastnet.layout import narrow_width, row_step
 from fastnet.simd import pointer
 from fastnet.views import views
 
@@ -90,7 +90,7 @@ class Problem:
         self.v[:, :n_out] = self.rng.standard_normal((n_blocks, n_out, self.size))
         self.v.transpose(0, 2, 1).reshape(-1, self.width)[n_in:] = 0
         self.step = row_step(max(n_out, self.width), self.dtype)
-        self.columns = padded(self.width, self.dtype)
+        self.columns = -(-self.width // self.size) * self.size
         self.work = Work(made.block_work(self.rows, n_in, n_out, count, THREADS))
         for name in ("masks", "values"):
             getattr(self.work.tiles, name)[:] = 77

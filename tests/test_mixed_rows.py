@@ -8,7 +8,7 @@ from runs import layouts
 from fastnet import Network, workspace
 from fastnet.network import Preprocessing
 
-SIZES = [784, 70, 10]  # wide enough for lists, with an odd panel
+SIZES = [784, 122, 10]  # wide enough for lists, with an odd panel
 
 
 @pytest.fixture

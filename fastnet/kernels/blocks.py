@@ -27,6 +27,7 @@ from ..simd import (
     prefetch,
     quad,
     shift,
+    short,
     single_bit,
     splat,
     store,
@@ -36,7 +37,7 @@ from ..views import views
 from . import gather
 from .sparse import LOOK, _collect
 
-# Columns of a block for the wide kernels; for the narrow ones it is the lanes of a vector.
+# Columns of a block for the wide kernels; for the narrow ones it is the lanes of a short vector.
 WIDE = 4
 
 _NUMBER_BYTES = 2  # of a block
@@ -302,7 +303,7 @@ def write_out(rows, order, first, count, piece, to, step):
     if rows.size == WIDE:
         _write_out(quad(to), WIDE, rows, order, first, count, piece, to, step)
     else:
-        _write_out(to, lanes(to), rows, order, first, count, piece, to, step)
+        _write_out(short(to), lanes(short(to)), rows, order, first, count, piece, to, step)
 
 
 @kernel

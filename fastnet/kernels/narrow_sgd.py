@@ -19,13 +19,13 @@ from .._jit import core, kernel
 from ..simd import (
     copy_lanes,
     lanes,
-    load,
     load_as,
     lowest_bit,
     muladd,
     pointer,
     reduce_add,
     shift,
+    short,
     single_bit,
     splat,
     without_lowest_bit,
@@ -64,21 +64,22 @@ class Folded(NamedTuple):
 @core
 def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
     v, offset, nothing = folded.v, pointer(rows.offset, 0), tile_row_totals(tile)
-    size, width, listed = lanes(v), tile_height(tile), count > SCATTERED
+    like, width, listed = short(v), tile_height(tile), count > SCATTERED
+    size = lanes(like)
     if listed:
         clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
     numbers, values, n = record(rows, order[first], piece)
     for b in range(count):
-        total, mean, to = tile, splat(v, 0.0), shift(samples.values, b * samples.step)
+        total, mean, to = tile, like, shift(samples.values, b * samples.step)
         masks, bit = shift(samples.masks, b // WORD * samples.n_blocks), single_bit(b % WORD)
         for t in range(n):
             block = np.int64(numbers[t])
-            x = load_as(values, t * size, v)
+            x = load_as(values, t * size, like)
             if listed:
-                copy_lanes(shift(to, block * size), shift(values, t * size), v)
+                copy_lanes(shift(to, block * size), shift(values, t * size), like)
                 masks[block] |= bit
             total = tile_muladd_vector(total, x, shift(v, block * width * size), size)
-            mean = muladd(x, load(offset, block * size), mean)
+            mean = muladd(x, load_as(offset, block * size, like), mean)
         numbers, values, n = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
         ask_for(rows, order, first + b, distance, piece)
         s = -rows.factor * reduce_add(mean)
@@ -94,10 +95,10 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
     Asks for the records ``distance`` samples later.
     """
     if folded.width == MANY:
-        tile = tile_zeros(folded.v, MANY, 1)
+        tile = tile_zeros(short(folded.v), MANY, 1)
         _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
     else:
-        tile = tile_zeros(folded.v, FEW, 1)
+        tile = tile_zeros(short(folded.v), FEW, 1)
         _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
 
 
@@ -106,7 +107,7 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
 
 @core
 def _step(tile, samples, count, begin, end, dz, step, factor, v):
-    size, width = lanes(v), tile_height(tile)
+    like, size, width = short(v), lanes(short(v)), tile_height(tile)
     for block in range(begin, end):
         total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
@@ -115,7 +116,7 @@ def _step(tile, samples, count, begin, end, dz, step, factor, v):
             while bits != 0:
                 b = first + lowest_bit(bits)
                 bits = without_lowest_bit(bits)
-                x = load_as(samples.values, b * samples.step + block * size, v)
+                x = load_as(samples.values, b * samples.step + block * size, like)
                 total = tile_muladd_outer(total, shift(dz, b * step), x)
         if found != 0:
             place = shift(v, block * width * size)
@@ -126,20 +127,20 @@ def _step(tile, samples, count, begin, end, dz, step, factor, v):
 def narrow_step(samples, count, begin, end, width, dz, step, factor, v):
     """v += factor * x.T @ dz for the blocks ``begin`` to ``end``."""
     if width == MANY:
-        _step(tile_zeros(v, MANY, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(short(v), MANY, 1), samples, count, begin, end, dz, step, factor, v)
     else:
-        _step(tile_zeros(v, FEW, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(short(v), FEW, 1), samples, count, begin, end, dz, step, factor, v)
 
 
 @core
 def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
-    size, width = lanes(v), tile_height(tile)
+    like, size, width = short(v), lanes(short(v)), tile_height(tile)
     for b in range(count):
         numbers, values, n = record(rows, order[first + b], piece)
-        line = tile_muladd_outer(tile, shift(dz, b * step), splat(v, factor))
+        line = tile_muladd_outer(tile, shift(dz, b * step), splat(like, factor))
         for t in range(n):
             place = shift(v, np.int64(numbers[t]) * width * size)
-            x = load_as(values, t * size, v)
+            x = load_as(values, t * size, like)
             tile_store(tile_plus(tile_load(tile, place, size), x, line), place, size)
 
 
@@ -147,9 +148,9 @@ def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
 def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v):
     """Do the same sample by sample."""
     if width == MANY:
-        _scatter(tile_zeros(v, MANY, 1), rows, order, first, count, piece, dz, step, factor, v)
+        _scatter(tile_zeros(short(v), MANY, 1), rows, order, first, count, piece, dz, step, factor, v)
     else:
-        _scatter(tile_zeros(v, FEW, 1), rows, order, first, count, piece, dz, step, factor, v)
+        _scatter(tile_zeros(short(v), FEW, 1), rows, order, first, count, piece, dz, step, factor, v)
 
 
 # -- settlement ----------------------------------------------------------------------------------------
@@ -157,9 +158,10 @@ def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v)
 
 @core
 def _settle(tile, offset, w, begin, end, alpha, u, q):
-    size, width, total = lanes(w), tile_height(tile), tile
+    like, width, total = short(w), tile_height(tile), tile
+    size = lanes(like)
     for block in range(begin, end):
-        place, mean = shift(w, block * width * size), -load(offset, block * size)
+        place, mean = shift(w, block * width * size), -load_as(offset, block * size, like)
         plain = tile_muladd_outer(tile_plus(tile, alpha, tile_load(tile, place, size)), u, mean)
         tile_store(plain, place, size)
         total = tile_muladd_vector(total, mean, place, size)
@@ -171,6 +173,6 @@ def _settle(tile, offset, w, begin, end, alpha, u, q):
 def narrow_settle(offset, w, width, begin, end, alpha, u, q):
     """w = alpha * v + outer(mean, u), in the place of v, for the blocks of a slice; then u = 0 and q = mean @ w."""
     if width == MANY:
-        _settle(tile_zeros(w, MANY, 1), offset, w, begin, end, alpha, u, q)
+        _settle(tile_zeros(short(w), MANY, 1), offset, w, begin, end, alpha, u, q)
     else:
-        _settle(tile_zeros(w, FEW, 1), offset, w, begin, end, alpha, u, q)
+        _settle(tile_zeros(short(w), FEW, 1), offset, w, begin, end, alpha, u, q)
