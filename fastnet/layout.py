@@ -18,6 +18,11 @@ from .simd import SHORT_BYTES
 N_IN, N_OUT, WEIGHTS, BIAS, PACKED_WEIGHTS, PACKED_BIAS, STEP, ACTIVATION = range(8)
 
 _LINE = 64  # bytes in a cache line
+
+# Inputs that no cut parts: whole vectors, as ``gather_rows`` writes them, and with the weights of all units, in panels
+# of any width, whole cache lines.
+CUT = max(8, VECTOR_BYTES // 4)
+
 _WIDE = 8  # cache lines
 _QUAD = 4  # lanes
 
@@ -50,13 +55,10 @@ def row_step(n: int, dtype: np.dtype[Any]) -> int:
 
 
 def slice_cuts(n_in: int, n_slices: int) -> np.ndarray:
-    """First inputs of the slices that the first layer's inputs are cut into, with the end: multiples of 8.
-
-    The weights of 8 inputs are whole cache lines, for any width of a panel.
-    """
+    """First inputs of the slices that the first layer's inputs are cut into, with the end: multiples of ``CUT``."""
     cuts = np.linspace(0, n_in, n_slices + 1).astype(np.int64)
-    cuts[1:-1] += -cuts[1:-1] % 8
-    return cuts
+    cuts[1:-1] += -cuts[1:-1] % CUT
+    return np.minimum(cuts, n_in)
 
 
 def aligned_zeros(n: int, dtype: np.dtype[Any]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastnet import plan
-from fastnet.layout import slice_cuts
+from fastnet.layout import lanes, slice_cuts
 
 
 @pytest.mark.parametrize("columns", [8, 16, 24, 32, 304, 512, 4096])
@@ -41,13 +41,15 @@ def test_little_work_is_not_shared():
     assert plan.threads((64, 10, 10), 8, np.dtype(np.float32), 8) == 1
 
 
-def test_slices_begin_on_multiples_of_8_and_cover_all():
+def test_slices_begin_on_whole_vectors_and_cover_all():
+    """``gather_rows`` writes whole vectors from a slice's first input on."""
     for n_in in (128, 130, 784, 1000):
         cuts = slice_cuts(n_in, 2)
         assert cuts[0] == 0
         assert cuts[-1] == n_in
-        assert cuts[1] % 8 == 0
-        assert abs(2 * cuts[1] - n_in) <= 16
+        assert cuts[1] % 8 == cuts[1] % lanes(np.dtype(np.float32)) == 0
+        assert abs(2 * cuts[1] - n_in) <= 32
+    assert slice_cuts(3, 2).tolist() == [0, 3, 3]
 
 
 def test_a_call_of_rows_with_zeros_left_out_has_more_minibatches():
