@@ -226,8 +226,10 @@ def block_work(
         return aligned_zeros(n_rows * step, dtype).reshape(n_rows, step)
 
     if isinstance(rows, blocks.NarrowColumnBlocks):
+        n_words = -(-batch_size // WORD)
         return blocks.NarrowWork(
-            masks=each((-(-batch_size // WORD), n_blocks), np.uint64),
+            masks=each((n_words, n_blocks + WORD), np.uint64),
+            bits=each((-(-n_blocks // WORD), n_words * WORD), np.uint64),
             values=each((batch_size, row_step(n_blocks * rows.size, rows.like.dtype)), rows.like.dtype),
             base=aligned_zeros(n_slices * width * rows.size, dtype).reshape(n_slices, -1),
             totals=each((max(columns, width),), dtype),

@@ -4,11 +4,12 @@ Numba has no vector type, and LLVM's auto-vectoriser gives up on most of our loo
 extension type over LLVM's ``<n x float>`` with the words below. They are used inside compiled functions only.
 
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
-            store_first, load_as, copy_lanes, prefetch``
-* lanes     ``lanes, splat, quad, short, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
+            store_first, load_as, load_repeated, copy_lanes, prefetch``
+* lanes     ``lanes, splat, quad, short, first_short, lane_index, first_lane, widen, reduce_add, reduce_max,
+            reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
-            without_lowest_bit, count_bits``
+            without_lowest_bit, transpose_bits, count_bits``
 
 Blocks of vectors have words of their own: ``tiles.py``.
 
@@ -144,6 +145,21 @@ def _load(builder, pointer, index, vector: VectorType):
 
 def _store(builder, value, pointer, index, vector: VectorType):
     builder.store(value, _address(builder, pointer, index, vector), align=_BITS[vector.dtype] // 8)
+
+
+def _load_any(context, builder, pointer, index, dtype, n: int):
+    """Load ``n`` elements of any number type."""
+    kind = ir.VectorType(context.get_value_type(dtype), n)
+    return builder.load(builder.bitcast(builder.gep(pointer, [index]), kind.as_pointer()), align=dtype.bitwidth // 8)
+
+
+def _converted(builder, raw, dtype, vector: VectorType):
+    """Convert elements of any number type."""
+    if isinstance(dtype, types.Integer):
+        return (builder.sitofp if dtype.signed else builder.uitofp)(raw, _llvm(vector))
+    if dtype.bitwidth == vector.dtype.bitwidth:
+        return raw
+    return (builder.fpext if dtype.bitwidth < vector.dtype.bitwidth else builder.fptrunc)(raw, _llvm(vector))
 
 
 def _integers(vector: VectorType):
@@ -298,15 +314,22 @@ def load_as(typingctx, start, index, like):
 
     def codegen(context, builder, sig, args):
         source, vector = sig.args[0].dtype, sig.return_type
-        item = context.get_value_type(source)
-        kind = ir.VectorType(item, vector.lanes)
-        address = builder.bitcast(builder.gep(args[0], [args[1]]), kind.as_pointer())
-        raw = builder.load(address, align=source.bitwidth // 8)
-        if isinstance(source, types.Integer):
-            return (builder.sitofp if source.signed else builder.uitofp)(raw, _llvm(vector))
-        if source.bitwidth == vector.dtype.bitwidth:
-            return raw
-        return (builder.fpext if source.bitwidth < vector.dtype.bitwidth else builder.fptrunc)(raw, _llvm(vector))
+        raw = _load_any(context, builder, args[0], args[1], source, vector.lanes)
+        return _converted(builder, raw, source, vector)
+
+    return _like(like)(start, types.int64, like), codegen
+
+
+@intrinsic
+def load_repeated(typingctx, start, index, like):
+    """Load as many elements as a short vector has lanes, converted; they are repeated in the rest of a vector."""
+
+    def codegen(context, builder, sig, args):
+        source, vector = sig.args[0].dtype, sig.return_type
+        raw = _load_any(context, builder, args[0], args[1], source, _short(vector.dtype).lanes)
+        lane = [i % _short(vector.dtype).lanes for i in range(vector.lanes)]
+        raw = builder.shuffle_vector(raw, raw, ir.Constant(ir.VectorType(_INT32, vector.lanes), lane))
+        return _converted(builder, raw, source, vector)
 
     return _like(like)(start, types.int64, like), codegen
 
@@ -369,8 +392,12 @@ def quad(typingctx, like):
     return VectorType(_like(like).dtype, 4)(like), codegen
 
 
-# Bytes of a short vector: what ``kernels/narrow.py`` computes with.
+# Bytes of a short vector: see ``kernels/narrow.py``.
 SHORT_BYTES = min(VECTOR_BYTES, 32)
+
+
+def _short(dtype) -> VectorType:
+    return VectorType(dtype, SHORT_BYTES * 8 // _BITS[dtype])
 
 
 @intrinsic
@@ -380,8 +407,18 @@ def short(typingctx, like):
     def codegen(context, builder, sig, args):
         return _constant(sig.return_type, 0.0)
 
-    dtype = _like(like).dtype
-    return VectorType(dtype, SHORT_BYTES * 8 // _BITS[dtype])(like), codegen
+    return _short(_like(like).dtype)(like), codegen
+
+
+@intrinsic
+def first_short(typingctx, value):
+    """Return the first lanes of a vector as a short one."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.return_type.lanes
+        return builder.shuffle_vector(args[0], args[0], ir.Constant(ir.VectorType(_INT32, count), list(range(count))))
+
+    return _short(value.dtype)(value), codegen
 
 
 @intrinsic
@@ -654,6 +691,34 @@ def without_lowest_bit(typingctx, bits):
         return builder.and_(args[0], builder.sub(args[0], ir.Constant(ir.IntType(64), 1)))
 
     return types.uint64(types.uint64), codegen
+
+
+def _swap_blocks(builder, kind, words, size: int):
+    """In each block of 2 * size words and bits swap the upper right quarter for the lower left one."""
+    index = ir.Constant(ir.VectorType(_INT32, 64), [k ^ size for k in range(64)])
+    others = builder.shuffle_vector(words, words, index)
+    low = sum(1 << k for k in range(64) if not k & size)
+    high = low << size
+    keep = ir.Constant(kind, [high if k & size else low for k in range(64)])
+    up = builder.and_(builder.shl(others, ir.Constant(kind, [size] * 64)), ir.Constant(kind, [high] * 64))
+    down = builder.and_(builder.lshr(others, ir.Constant(kind, [size] * 64)), ir.Constant(kind, [low] * 64))
+    lower = ir.Constant(ir.VectorType(ir.IntType(1), 64), [bool(k & size) for k in range(64)])
+    return builder.or_(builder.and_(words, keep), builder.select(lower, down, up))
+
+
+@intrinsic
+def transpose_bits(typingctx, start, to):
+    """Bit k of word j at ``to`` becomes bit j of word k at ``start``, for 64 words of 64 bits."""
+
+    def codegen(context, builder, sig, args):
+        # Hacker's Delight, second edition, section 7-3, all words of a step at once.
+        kind = ir.VectorType(ir.IntType(64), 64)
+        words = builder.load(builder.bitcast(args[0], kind.as_pointer()), align=8)
+        for size in (32, 16, 8, 4, 2, 1):
+            words = _swap_blocks(builder, kind, words, size)
+        builder.store(words, builder.bitcast(args[1], kind.as_pointer()), align=8)
+
+    return types.void(start, to), codegen
 
 
 @intrinsic

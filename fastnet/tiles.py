@@ -2,8 +2,9 @@
 
 * memory    ``tile_load, tile_store, tile_add, tile_scale_store, tile_scale_add``
 * values    ``tile_zeros, tile_width, tile_height, tile_sum, tile_plus``
-* products  ``tile_muladd`` (outer), ``tile_muladd_rows, tile_muladd_vector, tile_muladd_outer, tile_dot``
+* products  ``tile_muladd`` (outer), ``tile_muladd_rows, tile_muladd_vector, tile_dot``
 * sums      ``tile_row_sums, tile_row_totals``
+* shorts    ``tile_shorts, tile_muladd_shorts``: where a row is as many short vectors as a vector holds
 * squares   ``square_zeros, square_load, square_store, square_transpose``: as many rows of one vector as this has lanes
 
 Like the words of ``simd.py`` they are used inside compiled functions only, and nothing checks bounds.
@@ -15,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import _INT32, TileType, VectorType, _as_vector, _constant, _like, _load, _muladd, _spread, _store
+from .simd import _INT32, TileType, VectorType, _as_vector, _constant, _like, _load, _muladd, _short, _spread, _store
 
 # -- tiles ---------------------------------------------------------------------------------------------
 
@@ -216,21 +217,6 @@ def tile_muladd_vector(typingctx, tile, vector, start, step):
 
 
 @intrinsic
-def tile_muladd_outer(typingctx, tile, factors, vector):
-    """Tile of one column plus ``factors[0]``, ``factors[1]``, … (one a row) times a vector."""
-
-    def codegen(context, builder, sig, args):
-        kind, (tile, factors, right) = sig.return_type, args
-        for row in range(kind.rows):
-            scalar = builder.load(builder.gep(factors, [ir.Constant(ir.IntType(64), row)]))
-            left, old = _spread(builder, scalar, kind.vector), builder.extract_value(tile, row)
-            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), row)
-        return tile
-
-    return (tile(tile, factors, vector), codegen) if tile.columns == 1 else None
-
-
-@intrinsic
 def tile_dot(typingctx, total, factors, tile):
     """Tile of one row plus ``factors[0]``, ``factors[1]``, … times the rows of another tile, one after the other."""
 
@@ -305,6 +291,66 @@ def tile_row_totals(typingctx, tile):
 
     line = TileType(tile.vector, 1, -(-tile.rows // tile.vector.lanes))
     return (line(tile), codegen) if tile.columns == 1 else None
+
+
+# -- short vectors -------------------------------------------------------------------------------------
+
+
+def _piece(builder, value, vector: VectorType, number: int):
+    """Return one of the short vectors that a vector consists of."""
+    size = _short(vector.dtype).lanes
+    lanes = ir.Constant(ir.VectorType(_INT32, size), [number * size + k for k in range(size)])
+    return builder.shuffle_vector(value, value, lanes)
+
+
+@intrinsic
+def tile_shorts(typingctx, tile):
+    """Tile of as many rows of one short vector as a tile of one column has short vectors."""
+
+    def codegen(context, builder, sig, args):
+        kind, (tile,) = sig.args[0], args
+        found, pieces = (
+            ir.Constant(context.get_value_type(sig.return_type), ir.Undefined),
+            sig.return_type.rows // kind.rows,
+        )
+        for number in range(sig.return_type.rows):
+            value = builder.extract_value(tile, number // pieces)
+            found = builder.insert_value(found, _piece(builder, value, kind.vector, number % pieces), number)
+        return found
+
+    short = _short(tile.vector.dtype)
+    result = TileType(short, tile.rows * tile.vector.lanes // short.lanes, 1)
+    return (result(tile), codegen) if tile.columns == 1 else None
+
+
+def _factors(builder, kind, start, row: int):
+    """Vector that goes with a row: ``start[k]`` in all lanes of the k-th short vector of the tile."""
+    size = _short(kind.vector.dtype).lanes
+    pieces = kind.vector.lanes // size
+    if pieces == 1:
+        scalar = builder.load(builder.gep(start, [ir.Constant(ir.IntType(64), row)]))
+        return _spread(builder, scalar, kind.vector)
+    whole, first = divmod(row * pieces, kind.vector.lanes)
+    values = _load(builder, start, ir.Constant(ir.IntType(64), whole * kind.vector.lanes), kind.vector)
+    lanes = [first + k // size for k in range(kind.vector.lanes)]
+    return builder.shuffle_vector(values, values, ir.Constant(ir.VectorType(_INT32, kind.vector.lanes), lanes))
+
+
+@intrinsic
+def tile_muladd_shorts(typingctx, tile, factors, vector):
+    """Tile of one column plus ``factors[0]``, ``factors[1]``, … (one a short vector) times a vector.
+
+    The factors are padded to whole vectors.
+    """
+
+    def codegen(context, builder, sig, args):
+        kind, (tile, factors, right) = sig.return_type, args
+        for row in range(kind.rows):
+            left, old = _factors(builder, kind, factors, row), builder.extract_value(tile, row)
+            tile = builder.insert_value(tile, _muladd(builder, kind.vector, left, right, old), row)
+        return tile
+
+    return (tile(tile, factors, vector), codegen) if tile.columns == 1 else None
 
 
 # -- square tiles --------------------------------------------------------------------------------------

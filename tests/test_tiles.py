@@ -5,16 +5,28 @@ import pytest
 from buffers import DTYPES, Guarded, assert_close, same_bits, unit, wider
 
 from fastnet._jit import entry
-from fastnet.layout import lanes
-from fastnet.simd import copy_lanes, load_as, pointer, quad, shift, single_bit, store
+from fastnet.layout import lanes, short_lanes
+from fastnet.simd import (
+    copy_lanes,
+    first_short,
+    load_as,
+    load_repeated,
+    pointer,
+    quad,
+    shift,
+    single_bit,
+    store,
+    transpose_bits,
+)
 from fastnet.simd import lanes as lanes_of
 from fastnet.simd import load as load_vector
 from fastnet.tiles import (
     tile_dot,
     tile_load,
-    tile_muladd_outer,
+    tile_muladd_shorts,
     tile_muladd_vector,
     tile_row_sums,
+    tile_shorts,
     tile_store,
     tile_zeros,
 )
@@ -65,11 +77,30 @@ def run_muladd_vector(start, step, vector, by, by_step, out):
 
 
 @entry
-def run_muladd_outer(start, factors, vector, out):
+def run_muladd_shorts(start, factors, vector, out):
     to = pointer(out, 0)
     tile = tile_load(tile_zeros(to, 5, 1), pointer(start, 0), lanes_of(to))
     vector = load_vector(pointer(vector, 0), 0)
-    tile_store(tile_muladd_outer(tile, pointer(factors, 0), vector), to, lanes_of(to))
+    tile_store(tile_muladd_shorts(tile, pointer(factors, 0), vector), to, lanes_of(to))
+
+
+@entry
+def run_shorts(start, sums, first):
+    w = pointer(start, 0)
+    tile = tile_shorts(tile_load(tile_zeros(w, 5, 1), w, lanes_of(w)))
+    tile_row_sums(tile, pointer(sums, 0))
+    store(pointer(first, 0), 0, first_short(load_vector(w, 0)))
+
+
+@entry
+def run_load_repeated(source, first, out):
+    to = pointer(out, 0)
+    store(to, 0, load_repeated(pointer(source, 0), first, to))
+
+
+@entry
+def run_transpose_bits(start, to):
+    transpose_bits(pointer(start, 0), pointer(to, 0))
 
 
 @entry
@@ -144,13 +175,48 @@ def test_tile_muladd_vector(dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_tile_muladd_outer(dtype, rng):
+def test_tile_muladd_shorts(dtype, rng):
     start, out = rng.standard_normal((5, lanes(dtype))).astype(dtype), Guarded((5, lanes(dtype)), dtype)
-    factors, vector = rng.standard_normal(5).astype(dtype), rng.standard_normal(lanes(dtype)).astype(dtype)
-    run_muladd_outer(start.ravel(), factors, vector, out.flat)
-    product = np.outer(factors.astype(wider(dtype)), vector)
+    n = 5 * lanes(dtype) // short_lanes(dtype)
+    factors = np.full(-(-n // lanes(dtype)) * lanes(dtype), np.nan, dtype)
+    factors[:n], vector = rng.standard_normal(n), rng.standard_normal(lanes(dtype)).astype(dtype)
+    run_muladd_shorts(start.ravel(), factors, vector, out.flat)
+    product = np.repeat(factors[:n].astype(wider(dtype)), short_lanes(dtype)).reshape(5, -1) * vector
     assert_close(out.array, start + product, gamma(2, dtype) * (np.abs(start) + np.abs(product)))
     out.assert_untouched_around()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_tiles_as_short_vectors(dtype, rng):
+    n = 5 * lanes(dtype) // short_lanes(dtype)
+    start = rng.integers(-9, 9, (n, short_lanes(dtype))).astype(dtype)
+    sums, first = Guarded(n, dtype), Guarded(short_lanes(dtype), dtype)
+    run_shorts(start.ravel(), sums.flat, first.flat)
+    np.testing.assert_array_equal(sums.array, start.sum(axis=1))
+    np.testing.assert_array_equal(first.array, start[0])
+    sums.assert_untouched_around()
+    first.assert_untouched_around()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("kind", SOURCES, ids=lambda kind: kind.__name__)
+def test_short_vectors_are_repeated(dtype, kind, rng):
+    source, out = rng.integers(0, 200, 40).astype(kind), Guarded(lanes(dtype), dtype)
+    for first in (0, 3):
+        run_load_repeated(source, first, out.flat)
+        short = source[first : first + short_lanes(dtype)].astype(dtype)
+        np.testing.assert_array_equal(out.array, np.tile(short, lanes(dtype) // short_lanes(dtype)))
+        out.assert_untouched_around()
+
+
+def test_bits_are_transposed(rng):
+    start, to = rng.integers(0, 2**64, 64, np.uint64), np.zeros(66, np.uint64)
+    run_transpose_bits(start, to[1:-1])
+    bits = np.unpackbits(start.view(np.uint8).reshape(64, 8), axis=1, bitorder="little")
+    turned = np.packbits(bits.T, axis=1, bitorder="little").ravel().view(np.uint64)
+    np.testing.assert_array_equal(to, [0, *turned, 0])
+    run_transpose_bits(start, start)
+    np.testing.assert_array_equal(start, turned)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -91,6 +91,7 @@ class NarrowWork(NamedTuple):
     """The blocks of a minibatch, for each thread, and what goes with the weights."""
 
     masks: Any  # (threads, words, n_blocks) uint64: bit s of word k says that sample 64 k + s has the block
+    bits: Any  # (threads, groups, samples) uint64: bit s of group k says that a sample has block 64 k + s of a slice
     values: Any  # (threads, B, step): those that samples have, each at its place in the row, not scaled
     base: Any  # (n_slices, T * L): offset * w, summed over the blocks
     totals: Any  # (threads, columns): dz.sum(axis=0)

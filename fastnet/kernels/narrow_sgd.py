@@ -18,8 +18,10 @@ import numpy as np
 from .._jit import core, kernel
 from ..simd import (
     copy_lanes,
+    first_short,
     lanes,
     load_as,
+    load_repeated,
     lowest_bit,
     muladd,
     pointer,
@@ -33,15 +35,16 @@ from ..simd import (
 from ..tiles import (
     tile_height,
     tile_load,
-    tile_muladd_outer,
+    tile_muladd_shorts,
     tile_muladd_vector,
     tile_plus,
     tile_row_totals,
+    tile_shorts,
     tile_store,
     tile_zeros,
 )
 from .blocks import ask_for, record
-from .narrow import FEW, MANY, WORD, clear
+from .narrow import FEW_ROWS, MANY, MANY_ROWS, WORD, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16).
@@ -63,29 +66,37 @@ class Folded(NamedTuple):
 
 @core
 def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
-    v, offset, nothing = folded.v, pointer(rows.offset, 0), tile_row_totals(tile)
-    like, width, listed = short(v), tile_height(tile), count > SCATTERED
-    size = lanes(like)
-    if listed:
-        clear(samples, count, rows.cuts[piece], rows.cuts[piece + 1])
+    v, offset, nothing = folded.v, pointer(rows.offset, 0), tile_row_totals(tile_shorts(tile))
+    size, length, listed = lanes(short(v)), tile_height(tile) * lanes(v), count > SCATTERED
+    begin, n_groups = rows.cuts[piece], -(-(rows.cuts[piece + 1] - rows.cuts[piece]) // WORD)
     numbers, values, n = record(rows, order[first], piece)
     for b in range(count):
-        total, mean, to = tile, like, shift(samples.values, b * samples.step)
-        masks, bit = shift(samples.masks, b // WORD * samples.n_blocks), single_bit(b % WORD)
+        total, mean, to = tile, short(v), shift(samples.values, b * samples.step)
+        bits, group, last = np.uint64(0), 0, begin + WORD
         for t in range(n):
             block = np.int64(numbers[t])
-            x = load_as(values, t * size, like)
+            x = load_repeated(values, t * size, v)
             if listed:
-                copy_lanes(shift(to, block * size), shift(values, t * size), like)
-                masks[block] |= bit
-            total = tile_muladd_vector(total, x, shift(v, block * width * size), size)
-            mean = muladd(x, load_as(offset, block * size, like), mean)
+                copy_lanes(shift(to, block * size), shift(values, t * size), short(v))
+                while block >= last:
+                    put_bits(samples, count, b, group, bits)
+                    bits, group, last = np.uint64(0), group + 1, last + WORD
+                bits |= single_bit((block - begin) % WORD)
+            total = tile_muladd_vector(total, x, shift(v, block * length), lanes(v))
+            mean = muladd(first_short(x), load_as(offset, block * size, short(v)), mean)
+        while listed and group < n_groups:
+            put_bits(samples, count, b, group, bits)
+            bits, group = np.uint64(0), group + 1
         numbers, values, n = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
         ask_for(rows, order, first + b, distance, piece)
         s = -rows.factor * reduce_add(mean)
         folded.products[b] = s
         line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
-        tile_store(tile_plus(line, rows.factor * folded.alpha, tile_row_totals(total)), shift(z, b * step), 0)
+        tile_store(
+            tile_plus(line, rows.factor * folded.alpha, tile_row_totals(tile_shorts(total))), shift(z, b * step), 0
+        )
+    if listed:
+        turn_bits(samples, count, begin, rows.cuts[piece + 1])
 
 
 @kernel
@@ -95,10 +106,10 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
     Asks for the records ``distance`` samples later.
     """
     if folded.width == MANY:
-        tile = tile_zeros(short(folded.v), MANY, 1)
+        tile = tile_zeros(folded.v, MANY_ROWS, 1)
         _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
     else:
-        tile = tile_zeros(short(folded.v), FEW, 1)
+        tile = tile_zeros(folded.v, FEW_ROWS, 1)
         _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
 
 
@@ -107,7 +118,7 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
 
 @core
 def _step(tile, samples, count, begin, end, dz, step, factor, v):
-    like, size, width = short(v), lanes(short(v)), tile_height(tile)
+    size, length = lanes(short(v)), tile_height(tile) * lanes(v)
     for block in range(begin, end):
         total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
@@ -116,41 +127,41 @@ def _step(tile, samples, count, begin, end, dz, step, factor, v):
             while bits != 0:
                 b = first + lowest_bit(bits)
                 bits = without_lowest_bit(bits)
-                x = load_as(samples.values, b * samples.step + block * size, like)
-                total = tile_muladd_outer(total, shift(dz, b * step), x)
+                x = load_repeated(samples.values, b * samples.step + block * size, v)
+                total = tile_muladd_shorts(total, shift(dz, b * step), x)
         if found != 0:
-            place = shift(v, block * width * size)
-            tile_store(tile_plus(tile_load(tile, place, size), factor, total), place, size)
+            place = shift(v, block * length)
+            tile_store(tile_plus(tile_load(tile, place, lanes(v)), factor, total), place, lanes(v))
 
 
 @kernel
 def narrow_step(samples, count, begin, end, width, dz, step, factor, v):
     """v += factor * x.T @ dz for the blocks ``begin`` to ``end``."""
     if width == MANY:
-        _step(tile_zeros(short(v), MANY, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(v, MANY_ROWS, 1), samples, count, begin, end, dz, step, factor, v)
     else:
-        _step(tile_zeros(short(v), FEW, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(v, FEW_ROWS, 1), samples, count, begin, end, dz, step, factor, v)
 
 
 @core
 def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
-    like, size, width = short(v), lanes(short(v)), tile_height(tile)
+    size, length = lanes(short(v)), tile_height(tile) * lanes(v)
     for b in range(count):
         numbers, values, n = record(rows, order[first + b], piece)
-        line = tile_muladd_outer(tile, shift(dz, b * step), splat(like, factor))
+        line = tile_muladd_shorts(tile, shift(dz, b * step), splat(v, factor))
         for t in range(n):
-            place = shift(v, np.int64(numbers[t]) * width * size)
-            x = load_as(values, t * size, like)
-            tile_store(tile_plus(tile_load(tile, place, size), x, line), place, size)
+            place = shift(v, np.int64(numbers[t]) * length)
+            x = load_repeated(values, t * size, v)
+            tile_store(tile_plus(tile_load(tile, place, lanes(v)), x, line), place, lanes(v))
 
 
 @kernel
 def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v):
     """Do the same sample by sample."""
     if width == MANY:
-        _scatter(tile_zeros(short(v), MANY, 1), rows, order, first, count, piece, dz, step, factor, v)
+        _scatter(tile_zeros(v, MANY_ROWS, 1), rows, order, first, count, piece, dz, step, factor, v)
     else:
-        _scatter(tile_zeros(short(v), FEW, 1), rows, order, first, count, piece, dz, step, factor, v)
+        _scatter(tile_zeros(v, FEW_ROWS, 1), rows, order, first, count, piece, dz, step, factor, v)
 
 
 # -- settlement ----------------------------------------------------------------------------------------
@@ -158,21 +169,20 @@ def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v)
 
 @core
 def _settle(tile, offset, w, begin, end, alpha, u, q):
-    like, width, total = short(w), tile_height(tile), tile
-    size = lanes(like)
+    size, length, total = lanes(short(w)), tile_height(tile) * lanes(w), tile
     for block in range(begin, end):
-        place, mean = shift(w, block * width * size), -load_as(offset, block * size, like)
-        plain = tile_muladd_outer(tile_plus(tile, alpha, tile_load(tile, place, size)), u, mean)
-        tile_store(plain, place, size)
-        total = tile_muladd_vector(total, mean, place, size)
-    tile_store(tile_row_totals(total), q, 0)
-    tile_store(tile_row_totals(tile), u, 0)
+        place, mean = shift(w, block * length), -load_repeated(offset, block * size, w)
+        plain = tile_muladd_shorts(tile_plus(tile, alpha, tile_load(tile, place, lanes(w))), u, mean)
+        tile_store(plain, place, lanes(w))
+        total = tile_muladd_vector(total, mean, place, lanes(w))
+    tile_store(tile_row_totals(tile_shorts(total)), q, 0)
+    tile_store(tile_row_totals(tile_shorts(tile)), u, 0)
 
 
 @kernel
 def narrow_settle(offset, w, width, begin, end, alpha, u, q):
     """w = alpha * v + outer(mean, u), in the place of v, for the blocks of a slice; then u = 0 and q = mean @ w."""
     if width == MANY:
-        _settle(tile_zeros(short(w), MANY, 1), offset, w, begin, end, alpha, u, q)
+        _settle(tile_zeros(w, MANY_ROWS, 1), offset, w, begin, end, alpha, u, q)
     else:
-        _settle(tile_zeros(short(w), FEW, 1), offset, w, begin, end, alpha, u, q)
+        _settle(tile_zeros(w, FEW_ROWS, 1), offset, w, begin, end, alpha, u, q)
