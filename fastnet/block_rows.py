@@ -143,6 +143,7 @@ def _made(
         cuts=cuts,
         size=size,
         lines=0,
+        groups=-(-int(np.diff(cuts).max()) // LOOK) if is_narrow else 0,
     )
     found: Any = described
     if is_narrow:
@@ -151,7 +152,7 @@ def _made(
     counts = np.zeros(n_samples * n_slices, np.uint32)
     n_entries = _read(X, scale, mean, places, counts, found)
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    n_bytes = int(starts[-1]) * (2 + size * kind.itemsize)
+    n_bytes = blocks.record_bytes(found, int(starts[-1]), len(counts))
     if n_bytes > other_rows.MAX_BYTES or not MIN_FILL * size * int(starts[-1]) <= n_entries <= most:
         return None  # too much memory, or rows unlike those that were looked at
     records = aligned_zeros(n_bytes, np.dtype(np.uint8))

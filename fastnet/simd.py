@@ -9,7 +9,8 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
             reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
-            without_lowest_bit, transpose_bits, count_bits``
+            without_lowest_bit, transpose_eighths, exchange_bits,
+            count_bits``
 
 Blocks of vectors have words of their own: ``tiles.py``.
 
@@ -693,32 +694,53 @@ def without_lowest_bit(typingctx, bits):
     return types.uint64(types.uint64), codegen
 
 
-def _swap_blocks(builder, kind, words, size: int):
+_EIGHT = ir.VectorType(ir.IntType(64), 8)
+
+
+def _load_eight(builder, pointer):
+    return builder.load(builder.bitcast(pointer, _EIGHT.as_pointer()), align=8)
+
+
+def _store_eight(builder, value, pointer):
+    builder.store(value, builder.bitcast(pointer, _EIGHT.as_pointer()), align=8)
+
+
+def _swapped_quarters(builder, words, size: int):
     """In each block of 2 * size words and bits swap the upper right quarter for the lower left one."""
-    index = ir.Constant(ir.VectorType(_INT32, 64), [k ^ size for k in range(64)])
-    others = builder.shuffle_vector(words, words, index)
+    others = builder.shuffle_vector(words, words, ir.Constant(ir.VectorType(_INT32, 8), [k ^ size for k in range(8)]))
     low = sum(1 << k for k in range(64) if not k & size)
-    high = low << size
-    keep = ir.Constant(kind, [high if k & size else low for k in range(64)])
-    up = builder.and_(builder.shl(others, ir.Constant(kind, [size] * 64)), ir.Constant(kind, [high] * 64))
-    down = builder.and_(builder.lshr(others, ir.Constant(kind, [size] * 64)), ir.Constant(kind, [low] * 64))
-    lower = ir.Constant(ir.VectorType(ir.IntType(1), 64), [bool(k & size) for k in range(64)])
-    return builder.or_(builder.and_(words, keep), builder.select(lower, down, up))
+    by, right, left = (ir.Constant(_EIGHT, [value] * 8) for value in (size, low, low << size))
+    keep = ir.Constant(_EIGHT, [low << size if k & size else low for k in range(8)])
+    is_lower = ir.Constant(ir.VectorType(ir.IntType(1), 8), [bool(k & size) for k in range(8)])
+    up, down = builder.and_(builder.shl(others, by), left), builder.and_(builder.lshr(others, by), right)
+    return builder.or_(builder.and_(words, keep), builder.select(is_lower, down, up))
 
 
 @intrinsic
-def transpose_bits(typingctx, start, to):
-    """Bit k of word j at ``to`` becomes bit j of word k at ``start``, for 64 words of 64 bits."""
+def transpose_eighths(typingctx, start, to):
+    """Transpose each square of eight bits of the eight words at ``start``."""
 
     def codegen(context, builder, sig, args):
-        # Hacker's Delight, second edition, section 7-3, all words of a step at once.
-        kind = ir.VectorType(ir.IntType(64), 64)
-        words = builder.load(builder.bitcast(args[0], kind.as_pointer()), align=8)
-        for size in (32, 16, 8, 4, 2, 1):
-            words = _swap_blocks(builder, kind, words, size)
-        builder.store(words, builder.bitcast(args[1], kind.as_pointer()), align=8)
+        words = _load_eight(builder, args[0])
+        for size in (4, 2, 1):
+            words = _swapped_quarters(builder, words, size)
+        _store_eight(builder, words, args[1])
 
     return types.void(start, to), codegen
+
+
+@intrinsic
+def exchange_bits(typingctx, upper, lower, size, mask):
+    """Swap bits of eight words for those ``size`` places lower in eight others, where these are in the mask."""
+
+    def codegen(context, builder, sig, args):
+        a, b = _load_eight(builder, args[0]), _load_eight(builder, args[1])
+        size, mask = (_spread_integer(builder, value, 8) for value in args[2:])
+        change = builder.and_(builder.xor(builder.lshr(a, size), b), mask)
+        _store_eight(builder, builder.xor(a, builder.shl(change, size)), args[0])
+        _store_eight(builder, builder.xor(b, change), args[1])
+
+    return types.void(upper, lower, types.int64, types.uint64), codegen
 
 
 @intrinsic

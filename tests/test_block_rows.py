@@ -55,9 +55,16 @@ def entries(found, record):
     """Numbers of the blocks of a record, and their values."""
     begin, end = (int(n) for n in found.starts[record : record + 2])
     dtype = found.like.dtype
-    one, n = 2 + found.size * dtype.itemsize, end - begin
-    raw = found.records[begin * one : end * one]
+    one, n, header = 2 + found.size * dtype.itemsize, end - begin, 8 * found.groups
+    raw = found.records[(record + 1) * header + begin * one :][: n * one]
     return raw[: 2 * n].view(np.uint16), np.frombuffer(raw[2 * n :].tobytes(), dtype).reshape(n, found.size)
+
+
+def groups(found, record):
+    """Numbers of the blocks of a slice whose bit is set."""
+    begin, header = int(found.starts[record]) * (2 + found.size * found.like.itemsize), 8 * found.groups
+    raw = found.records[record * header + begin :][:header]
+    return np.flatnonzero(np.unpackbits(raw, bitorder="little"))
 
 
 def matrix(found, shape):
@@ -70,6 +77,8 @@ def matrix(found, shape):
             numbers, values = entries(found, row * n_slices + piece)
             assert ((numbers >= first) & (numbers < stop)).all(), "outside of its slice"
             assert (np.diff(numbers.astype(int)) > 0).all(), "blocks rise, each comes once"
+            if isinstance(found, blocks.NarrowColumnBlocks):
+                np.testing.assert_array_equal(groups(found, row * n_slices + piece), numbers - first)
             for number, block in zip(numbers, values, strict=True):
                 assert block.any(), "a block without entries"
                 real = columns[number] >= 0
@@ -81,7 +90,7 @@ def matrix(found, shape):
 def same(a, b):
     """Whether two matrices have become the same records."""
     names = ("starts", "order", "scale", "offset", "cuts")
-    used = int(a.starts[-1]) * (2 + a.size * a.like.itemsize)
+    used = blocks.record_bytes(a, int(a.starts[-1]), len(a.starts) - 1)
     equal = all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
     return type(a) is type(b) and equal and np.array_equal(a.records[:used], b.records[:used])
 
@@ -261,7 +270,8 @@ def test_vectors_of_two_lanes_have_no_narrow_blocks(monkeypatch):
 def test_memory_is_bounded(n_out, rng, monkeypatch):
     X = blocky(rng, 500, 100)
     found = blocks_of(X, n_out)
-    n_bytes = int(found.starts[-1]) * (2 + found.size)
+    n_bytes = blocks.record_bytes(found, int(found.starts[-1]), len(X))
+    assert n_bytes == int(found.starts[-1]) * (2 + found.size) + len(X) * 8 * (n_out == FEW)
     assert n_bytes < X.nbytes / 2
     monkeypatch.setattr(user_rows, "MAX_BYTES", n_bytes)
     assert taken(X, n_out)
@@ -289,7 +299,7 @@ def test_a_large_mean_is_not_folded(n_out, any_fill, rng):
 def counted_and_copied(X, changed, n_out, n_slices):
     """Records of the rows as they were counted, filled from others."""
     found = blocks_of(X, n_out, n_slices)
-    size = int(found.starts[-1]) * (2 + found.size * found.like.itemsize)
+    size = blocks.record_bytes(found, int(found.starts[-1]), len(found.starts) - 1)
     room = np.full(size + 2000, 77, np.uint8)
     moved = found._replace(records=room[1000:-1000], address=room.ctypes.data + 1000)
     overlap = isinstance(found, blocks.ColumnBlocks)
@@ -333,7 +343,7 @@ def test_rows_that_change_while_they_are_read_are_not_written_out_of_bounds(dtyp
 def test_compressed_rows_that_change_are_not_written_out_of_bounds(n_out, any_fill, rng):
     X = sp.csr_array(blocky(rng, 60, 70, np.float32))
     found = blocks_of(X, n_out, 2)
-    size = int(found.starts[-1]) * (2 + found.size * found.like.itemsize)
+    size = blocks.record_bytes(found, int(found.starts[-1]), len(found.starts) - 1)
     overlap = isinstance(found, blocks.ColumnBlocks)
     for values, columns in ((np.zeros_like(X.data), X.indices), (X.data, rng.permutation(X.indices))):
         room = np.full(size + 2000, 77, np.uint8)

@@ -65,7 +65,7 @@ starts, order, w, z = np.zeros(2, np.uint32), np.zeros(32, np.uint32), np.ones(6
 of_few = blocks.NarrowColumnBlocks, 10, lanes(dtype)
 for function, kind, n_out, size in ((few, *of_few), (folded, *of_few), (many, blocks.ColumnBlocks, 24, blocks.WIDE)):
     cuts, scale = np.array([0, 64 // size]), np.ones(64, dtype)
-    fields = none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1
+    fields = none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1, 0
     rows = kind(*fields) if function is many else kind(*fields, 1.0, np.ones(1))
     function(rows, block_work(rows, 64, n_out, 32, 1), order, w, z)
     print("# function")

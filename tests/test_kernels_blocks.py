@@ -235,8 +235,8 @@ def assert_masks(problem):
 def entries(rows, record):
     """Numbers and values of a record."""
     begin, end = (int(n) for n in rows.starts[record : record + 2])
-    one = 2 + rows.size * rows.like.itemsize
-    raw = rows.records[begin * one : end * one]
+    one, header = 2 + rows.size * rows.like.itemsize, 8 * rows.groups
+    raw = rows.records[(record + 1) * header + begin * one :][: (end - begin) * one]
     values = np.frombuffer(raw[2 * (end - begin) :].tobytes(), rows.like.dtype)
     return raw[: 2 * (end - begin)].view(np.uint16), values.reshape(-1, rows.size)
 

@@ -40,11 +40,14 @@ from .sparse import LOOK, _collect
 # Columns of a block for the wide kernels; for the narrow ones it is the lanes of a short vector.
 WIDE = 4
 
-_NUMBER_BYTES = 2  # of a block
+_NUMBER_BYTES, _GROUP_BYTES = 2, 8  # the number of a block; the bits of 64 blocks
 
 
 class ColumnBlocks(NamedTuple):
-    """The blocks of the user's matrix: a record for each slice of each row, first their numbers, then their values."""
+    """The blocks of the user's matrix: a record for each slice of each row, first their numbers, then their values.
+
+    For few units a bit for each block of the slice comes before them, which says whether the row has it.
+    """
 
     address: int  # of the first record
     records: Any  # uint8; keeps them alive
@@ -56,6 +59,7 @@ class ColumnBlocks(NamedTuple):
     cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
     size: int  # columns of a block
     lines: int  # cache lines of a record, on average
+    groups: int  # of 64 blocks in a slice, rounded up; none with many units
 
 
 class NarrowColumnBlocks(NamedTuple):
@@ -71,6 +75,7 @@ class NarrowColumnBlocks(NamedTuple):
     cuts: Any
     size: int
     lines: int
+    groups: int
     factor: float  # the scale of all columns, or 0 if they have different ones
     squares: Any  # (n_slices,) float64: mean @ mean
 
@@ -110,6 +115,22 @@ class Lists(NamedTuple):
     counts: Any
     numbers: Any
     values: Any
+
+
+# -- records -------------------------------------------------------------------------------------------
+
+
+@core
+def _place(rows, number):
+    """Address of the numbers of a record, and how many there are."""
+    begin, groups = np.int64(rows.starts[number]), (number + 1) * rows.groups * _GROUP_BYTES
+    address = rows.address + groups + begin * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    return address, np.int64(rows.starts[number + 1]) - begin
+
+
+def record_bytes(rows, n_blocks, n_records):
+    """Return how long some records are together."""
+    return n_records * rows.groups * _GROUP_BYTES + n_blocks * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
 
 
 # -- the user's matrix, made blocks once per fit -------------------------------------------------------
@@ -153,23 +174,25 @@ def _write_record(places, rows, row):
     n_slices, words = len(places.cuts) - 1, rows.size * rows.like.itemsize // 4
     source = pointer_to(places.row.address, np.uint32)
     for piece in range(n_slices):
-        begin, end = np.int64(rows.starts[row * n_slices + piece]), places.cuts[piece + 1]
-        n, at = np.int64(rows.starts[row * n_slices + piece + 1]) - begin, 0
-        address = rows.address + begin * (_NUMBER_BYTES + 4 * words)
-        numbers = pointer_to(address, np.uint16)
+        end, at, group, (address, n) = places.cuts[piece + 1], 0, 0, _place(rows, row * n_slices + piece)
+        groups, numbers = pointer_to(address - rows.groups * _GROUP_BYTES, np.uint64), pointer_to(address, np.uint16)
         values = pointer_to(address + n * _NUMBER_BYTES, np.uint32)
         for first in range(places.cuts[piece], end, LOOK):
-            bits = _flagged(places, first, end)
+            bits, kept = _flagged(places, first, end), np.uint64(0)
             while bits != 0:
                 block = first + lowest_bit(bits)
                 bits = without_lowest_bit(bits)
                 if at < n:
+                    kept |= single_bit(block - first)
                     numbers[at] = block
                     for k in range(words):
                         values[at * words + k] = source[block * words + k]
                 for k in range(words):
                     source[block * words + k] = 0
                 at += 1
+            if group < rows.groups:
+                groups[group] = kept
+                group += 1
         for t in range(at, n):  # the rows have changed since they were counted
             numbers[t] = places.cuts[piece]
             for k in range(words):
@@ -228,11 +251,15 @@ def read_csr_blocks(starts, columns, values, n_rows, places, counts, found):
 @core
 def record(rows, row, piece):
     """Blocks of a slice of a row: their numbers, their values, and how many there are."""
-    n_slices = len(rows.cuts) - 1
-    begin = np.int64(rows.starts[np.int64(row) * n_slices + piece])
-    n = np.int64(rows.starts[np.int64(row) * n_slices + piece + 1]) - begin
-    address = rows.address + begin * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    address, n = _place(rows, np.int64(row) * (len(rows.cuts) - 1) + piece)
     return pointer_to(address, np.uint16), pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type), n
+
+
+@core
+def groups_of(rows, row, piece):
+    """Bits of the blocks of a slice of a row, 64 blocks in a word."""
+    address, _ = _place(rows, np.int64(row) * (len(rows.cuts) - 1) + piece)
+    return pointer_to(address - rows.groups * _GROUP_BYTES, np.uint64)
 
 
 @core
@@ -245,8 +272,8 @@ def ask_for(rows, order, position, distance, piece):
     later = np.int64(order[min(position + 2 * distance, last)]) * n_slices + piece
     prefetch(pointer(rows.starts, 0), later)
     soon = np.int64(order[min(position + distance, last)]) * n_slices + piece
-    size = _NUMBER_BYTES + rows.size * rows.like.itemsize
-    source = pointer_to(rows.address + np.int64(rows.starts[soon]) * size, np.uint8)
+    address, _ = _place(rows, soon)
+    source = pointer_to(address - rows.groups * _GROUP_BYTES, np.uint8)
     for line in range(rows.lines):  # always as many: the end of such a short loop is else mispredicted
         prefetch(source, line * gather.CACHE_LINE)
 

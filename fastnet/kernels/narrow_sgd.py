@@ -28,7 +28,6 @@ from ..simd import (
     reduce_add,
     shift,
     short,
-    single_bit,
     splat,
     without_lowest_bit,
 )
@@ -43,7 +42,7 @@ from ..tiles import (
     tile_store,
     tile_zeros,
 )
-from .blocks import ask_for, record
+from .blocks import ask_for, groups_of, record
 from .narrow import FEW_ROWS, MANY, MANY_ROWS, WORD, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
@@ -72,21 +71,15 @@ def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, d
     numbers, values, n = record(rows, order[first], piece)
     for b in range(count):
         total, mean, to = tile, short(v), shift(samples.values, b * samples.step)
-        bits, group, last = np.uint64(0), 0, begin + WORD
+        if listed:
+            put_bits(samples, count, b, groups_of(rows, order[first + b], piece), n_groups)
         for t in range(n):
             block = np.int64(numbers[t])
             x = load_repeated(values, t * size, v)
             if listed:
                 copy_lanes(shift(to, block * size), shift(values, t * size), short(v))
-                while block >= last:
-                    put_bits(samples, count, b, group, bits)
-                    bits, group, last = np.uint64(0), group + 1, last + WORD
-                bits |= single_bit((block - begin) % WORD)
             total = tile_muladd_vector(total, x, shift(v, block * length), lanes(v))
             mean = muladd(first_short(x), load_as(offset, block * size, short(v)), mean)
-        while listed and group < n_groups:
-            put_bits(samples, count, b, group, bits)
-            bits, group = np.uint64(0), group + 1
         numbers, values, n = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
         ask_for(rows, order, first + b, distance, piece)
         s = -rows.factor * reduce_add(mean)
