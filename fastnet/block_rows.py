@@ -23,6 +23,9 @@ MIN_BATCH = 32
 # blocks cost goes with 1 / share, and MNIST's take 0.8 to 0.9 of the time of single entries at these batch sizes.
 MIN_FILL = 0.5
 
+# Blocks of a record, at least on average: of emptier rows lists of single entries take less memory.
+MIN_BLOCKS = 1 / 8
+
 # More columns are not put in order: each is compared with each other.
 MAX_COLUMNS = 4096
 MIN_COLUMNS = 32
@@ -64,7 +67,7 @@ def block_rows(
     order = order_together(active[::2], max(size, CACHE_LINE // mean.dtype.itemsize))
     others = active[1::2] if len(active) > 1 else active  # not those that the order was made for
     begun = _blocked(others[:, order], size)
-    if others.sum() < MIN_FILL * size * begun.sum():
+    if others.sum() < MIN_FILL * size * begun.sum() or begun.sum() < MIN_BLOCKS * len(begun) * n_slices:
         return None
     cuts = _cuts(begun.mean(axis=0) * batch_size + BLOCK_COST, n_slices)
     return _made(X, scale, mean, narrow_width(n_out, mean.dtype) > 0, order, size, cuts)
@@ -153,8 +156,9 @@ def _made(
     n_entries = _read(X, scale, mean, places, counts, found)
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     n_bytes = blocks.record_bytes(found, int(starts[-1]), len(counts))
-    if n_bytes > other_rows.MAX_BYTES or not MIN_FILL * size * int(starts[-1]) <= n_entries <= most:
-        return None  # too much memory, or rows unlike those that were looked at
+    unlike = int(starts[-1]) < MIN_BLOCKS * len(counts) or not MIN_FILL * size * int(starts[-1]) <= n_entries <= most
+    if unlike or n_bytes > other_rows.MAX_BYTES:
+        return None  # rows unlike those that were looked at, or too much memory
     records = aligned_zeros(n_bytes, np.dtype(np.uint8))
     lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)

@@ -128,9 +128,10 @@ def _place(rows, number):
     return address, np.int64(rows.starts[number + 1]) - begin
 
 
-def record_bytes(rows, n_blocks, n_records):
+def record_bytes(rows: Any, n_blocks: int, n_records: int) -> int:
     """Return how long some records are together."""
-    return n_records * rows.groups * _GROUP_BYTES + n_blocks * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    n_bytes: int = n_records * rows.groups * _GROUP_BYTES + n_blocks * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    return n_bytes
 
 
 # -- the user's matrix, made blocks once per fit -------------------------------------------------------
