@@ -96,7 +96,7 @@ class Run:
         self._net = hidden.training(self._plain, self._dropout)
         self.n_packed = self._net.packed.size
         self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
-        self._calls_alone, self._penalty = 0, 0.0
+        self._calls_alone, self._penalty, self._settled = 0, 0.0, False
         self._loss = self._weight = 0.0
         self._right = self._trained = 0
         self._loaded: Any = None
@@ -207,7 +207,7 @@ class Run:
         return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
 
     def _call(self, order: np.ndarray, begin: int, end: int) -> None:
-        args, work = self._arguments(order, begin, end), self._work
+        args, work, self._settled = self._arguments(order, begin, end), self._work, False
         if self._calls_alone > 0:
             self._calls_alone -= 1
             passes.train_epoch(*args, 0, 1)
@@ -300,10 +300,12 @@ class Run:
     def _settle(self) -> None:
         """Turn folded weights into plain ones."""
         passes.train_epoch(*self._arguments(np.zeros(0, np.uint32), 0, 0), 0, 1)
+        self._settled = True
 
     def publish(self) -> None:
         """Copy the weights into the network."""
-        self._settle()
+        if not self._settled:
+            self._settle()
         self._unpack()
 
     def _unpack(self) -> None:

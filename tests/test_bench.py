@@ -113,7 +113,8 @@ def test_a_turn_lasts_or_stops_after_some_calls(few, monkeypatch):
     with pytest.raises(RuntimeError, match="prepare comes before"):
         subject.turn(0)
     subject.prepare(Row((30, 8, 5), 100))
-    monkeypatch.setattr(contender, "_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(contender, "_EARLY_SECONDS", 0.0)
+    monkeypatch.setattr(contender, "_TURN_SECONDS", 1e-9)
     assert len(subject.turn(0)) == 1
     monkeypatch.setattr(contender, "_TURN_SECONDS", 1e9)
     seconds = subject.turn(1)
@@ -121,7 +122,27 @@ def test_a_turn_lasts_or_stops_after_some_calls(few, monkeypatch):
     assert min(seconds) > 0
 
 
+def test_early_calls_of_a_turn_count_only_if_there_are_no_others(few, monkeypatch):
+    subject, clock = Contender("numpy", mnist=False), [0.0]
+    subject.prepare(Row((30, 8, 5), 100))
+    monkeypatch.setattr(contender.time, "perf_counter", lambda: clock[0])
+    for seconds, expected in ((0.04, 7), (0.15, 2), (0.3, 1), (2.0, 1)):
+        calls = []
+
+        def task(number, seconds=seconds, calls=calls):
+            def run():
+                clock[0] += seconds
+                calls.append(seconds)
+
+            return run
+
+        monkeypatch.setattr(subject, "task", task)
+        assert subject.turn(0) == pytest.approx([seconds] * expected)
+        assert len(calls) == expected + {0.04: 3, 0.15: 1, 0.3: 1, 2.0: 0}[seconds]
+
+
 def test_every_epoch_has_an_order_of_its_own_and_all_contenders_the_same(few, monkeypatch):
+    monkeypatch.setattr(contender, "_EARLY_SECONDS", 0.0)
     seen = {"numpy": [], "article": []}
     for name, orders in seen.items():
         monkeypatch.setattr(PEERS[name], "epoch", lambda self, order, orders=orders: orders.append(order.tolist()))
@@ -144,6 +165,7 @@ def test_slow_peers_are_timed_on_a_part(few, monkeypatch, batch_size, expected):
 
 
 def test_predictions_are_timed_on_converted_rows(few, monkeypatch):
+    monkeypatch.setattr(contender, "_EARLY_SECONDS", 0.0)
     subject, shapes = Contender("numpy", mnist=False), []
     ready = subject.prepare(Row((30, 8, 5), 10, task="predict"))
     assert ready["n_timed"] == 10_000
