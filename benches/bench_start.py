@@ -27,6 +27,7 @@ NETWORKS = ["784-10-10", "784-300-10"]
 
 def run(command, cache):
     environment = {**os.environ, "FASTNET_CACHE_DIR": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are bytecode, as on most machines
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=300)
     return result.stdout
 
