@@ -16,7 +16,7 @@ OK, NOTE, WARNING, BROKEN = "ok", "note", "warning", "broken"
 # newer one may well differ.
 TESTED: dict[str, tuple[str, str | None]] = {
     "numpy": ("1.26", "2.4"),
-    "numba": ("0.62", "0.68"),
+    "numba": ("0.66", "0.68"),
     "scikit-learn": ("1.6", "1.9"),
     "scipy": ("1.11", "1.17"),
     "joblib": ("1.3", None),

@@ -4,7 +4,7 @@ Numba asks the same questions again for each of the hundred functions of an entr
 ``int64 + int64``, has somebody registered a new function, how large is this struct. Here the first answer is kept.
 Nothing else changes: the same functions are compiled to the same code.
 
-All of this reaches into Numba. A shortcut whose place is not where it was in 0.62 to 0.68 is left out, which costs
+All of this reaches into Numba. A shortcut whose place is not where it was in 0.66 to 0.68 is left out, which costs
 time and nothing else.
 """
 
