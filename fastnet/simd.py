@@ -401,6 +401,13 @@ def _short(dtype) -> VectorType:
     return VectorType(dtype, SHORT_BYTES * 8 // _BITS[dtype])
 
 
+def _piece(builder, value, dtype, number: int):
+    """Return one of the short vectors that a vector consists of."""
+    size = _short(dtype).lanes
+    lanes = ir.Constant(ir.VectorType(_INT32, size), [number * size + k for k in range(size)])
+    return builder.shuffle_vector(value, value, lanes)
+
+
 @intrinsic
 def short(typingctx, like):
     """Vector of zeros, of half a register where these have 64 bytes, of the dtype that ``like`` implies."""
@@ -416,8 +423,7 @@ def first_short(typingctx, value):
     """Return the first lanes of a vector as a short one."""
 
     def codegen(context, builder, sig, args):
-        count = sig.return_type.lanes
-        return builder.shuffle_vector(args[0], args[0], ir.Constant(ir.VectorType(_INT32, count), list(range(count))))
+        return _piece(builder, args[0], sig.args[0].dtype, 0)
 
     return _short(value.dtype)(value), codegen
 

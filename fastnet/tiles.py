@@ -16,7 +16,20 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .simd import _INT32, TileType, VectorType, _as_vector, _constant, _like, _load, _muladd, _short, _spread, _store
+from .simd import (
+    _INT32,
+    TileType,
+    VectorType,
+    _as_vector,
+    _constant,
+    _like,
+    _load,
+    _muladd,
+    _piece,
+    _short,
+    _spread,
+    _store,
+)
 
 # -- tiles ---------------------------------------------------------------------------------------------
 
@@ -296,26 +309,17 @@ def tile_row_totals(typingctx, tile):
 # -- short vectors -------------------------------------------------------------------------------------
 
 
-def _piece(builder, value, vector: VectorType, number: int):
-    """Return one of the short vectors that a vector consists of."""
-    size = _short(vector.dtype).lanes
-    lanes = ir.Constant(ir.VectorType(_INT32, size), [number * size + k for k in range(size)])
-    return builder.shuffle_vector(value, value, lanes)
-
-
 @intrinsic
 def tile_shorts(typingctx, tile):
     """Tile of as many rows of one short vector as a tile of one column has short vectors."""
 
     def codegen(context, builder, sig, args):
-        kind, (tile,) = sig.args[0], args
-        found, pieces = (
-            ir.Constant(context.get_value_type(sig.return_type), ir.Undefined),
-            sig.return_type.rows // kind.rows,
-        )
-        for number in range(sig.return_type.rows):
-            value = builder.extract_value(tile, number // pieces)
-            found = builder.insert_value(found, _piece(builder, value, kind.vector, number % pieces), number)
+        kind, rows = sig.args[0], sig.return_type.rows
+        found = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
+        for number in range(rows):
+            row, piece = divmod(number, rows // kind.rows)
+            value = _piece(builder, builder.extract_value(args[0], row), kind.vector.dtype, piece)
+            found = builder.insert_value(found, value, number)
         return found
 
     short = _short(tile.vector.dtype)
