@@ -147,12 +147,8 @@ def test_forward_equals_numpy(kind, n_out, count):
         assert same_bits(forward(problem, piece, u, base, distance=1000), found)
 
 
-@kinds
-@units
-@pytest.mark.parametrize("count", COUNTS)
-def test_update_equals_numpy(kind, n_out, count):
+def check_update(problem, n_out, count):
     """Each slice by itself; blocks that no sample has keep their bits."""
-    problem = Problem(kind, n_out, count)
     dz = np.zeros((count, problem.step), problem.dtype)
     dz[:, :n_out] = problem.rng.standard_normal((count, n_out))
     for piece in (0, 1):
@@ -173,6 +169,22 @@ def test_update_equals_numpy(kind, n_out, count):
         idle[: problem.cuts[piece]] = idle[problem.cuts[piece + 1] :] = True
         assert idle.any()
         assert same_bits(v.array[idle], problem.v[idle])
+
+
+@kinds
+@units
+@pytest.mark.parametrize("count", COUNTS)
+def test_update_equals_numpy(kind, n_out, count):
+    check_update(Problem(kind, n_out, count), n_out, count)
+
+
+@kinds
+@pytest.mark.parametrize("count", [33, 130])
+def test_slices_of_more_blocks_than_a_word_has_bits(kind, count):
+    problem = Problem(kind, 7, count, n_in=1100)
+    assert (np.diff(problem.cuts) > 64).all()
+    assert problem.rows.groups > 1
+    check_update(problem, 7, count)
 
 
 @kinds

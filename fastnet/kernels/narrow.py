@@ -108,7 +108,10 @@ def transpose_bits(start, to):
 
 @kernel
 def turn_bits(samples, count, begin, end):
-    """Tell blocks ``begin`` to ``end`` which samples have them."""
+    """Tell blocks ``begin`` to ``end`` which samples have them.
+
+    The word of blocks is filled up: those behind ``end`` are told that none has them, so slices come in rising order.
+    """
     n_words = -(-count // WORD)
     for group in range(-(-(end - begin) // WORD)):
         for b in range(count, n_words * WORD):
