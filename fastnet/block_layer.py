@@ -277,11 +277,14 @@ def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, 
     size, start, step = lanes(short(dout)) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
     at_once, base, scale = work.gradients.shape[1] // size, totals, pointer(rows.scale, 0)
     for piece in range(begin, end):
+        of_all = rows.cuts[piece] + rows.always
         if not _keeps_weights(optimizer):
             base = _empty_base(work, piece)
         for block in range(rows.cuts[piece], rows.cuts[piece + 1], at_once):
             last = min(block + at_once, rows.cuts[piece + 1])
-            narrow.narrow_gradient(scale, offset, samples, count, block, last, width, dout, step, totals, gradient)
+            narrow.narrow_gradient(
+                scale, offset, samples, count, block, last, of_all, width, dout, step, totals, gradient
+            )
             apply(optimizer, net.packed, start + block * size, gradient, (last - block) * size, True)
             if not _keeps_weights(optimizer):
                 narrow.narrow_add_base(offset, w, width, block, last, base)

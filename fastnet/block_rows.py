@@ -1,15 +1,18 @@
 """The user's matrix as blocks of columns, where that is the better choice. Decided by counting, never by a clock."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from . import rows as other_rows
+from ._jit import VECTOR_BYTES
 from .column_order import order_together
 from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
-from .kernels.narrow import WORD
+from .kernels.narrow import ROWS, WORD
+from .kernels.narrow_sgd import SCATTERED
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
 from .sparse_data import is_sparse, some_rows
@@ -26,12 +29,13 @@ MIN_FILL = 0.5
 # Blocks of a record, at least on average: of emptier rows lists of single entries take less memory.
 MIN_BLOCKS = 1 / 8
 
+# Blocks of few units that this share of the rows has, or more, are kept of all rows if registers have 512 bits: four
+# samples then share what is loaded of the weights. Others have too few registers for that.
+MIN_SHARE = 0.45 if VECTOR_BYTES == 64 else 1.01
+
 # More columns are not put in order: each is compared with each other.
 MAX_COLUMNS = 4096
 MIN_COLUMNS = 32
-
-# What a block costs a minibatch, beside its samples: its weights are updated. In samples, for the cut among threads.
-BLOCK_COST = 5
 
 # Rows of few units are multiplied before they are scaled if the scale, or its inverse, is at most this.
 MAX_SCALE = 1e6
@@ -69,8 +73,12 @@ def block_rows(
     begun = _blocked(others[:, order], size)
     if others.sum() < MIN_FILL * size * begun.sum() or begun.sum() < MIN_BLOCKS * len(begun) * n_slices:
         return None
-    cuts = _cuts(begun.mean(axis=0) * batch_size + BLOCK_COST, n_slices)
-    return _made(X, scale, mean, narrow_width(n_out, mean.dtype) > 0, order, size, cuts)
+    dealt, cuts = _dealt(begun.sum(axis=0), n_slices)
+    order = np.concatenate([order[block * size : (block + 1) * size] for block in dealt])
+    if narrow_width(n_out, mean.dtype) == 0:
+        return _made(X, scale, mean, False, order, size, cuts)
+    always = _always(begun.mean(axis=0)[dealt], cuts) if batch_size > SCATTERED else 0
+    return _made(X, scale, mean, True, order, size, cuts, always)
 
 
 def block_size(n_out: int, dtype: np.dtype[Any]) -> int:
@@ -113,12 +121,25 @@ def _blocked(active: np.ndarray, size: int) -> np.ndarray:
     return np.logical_or.reduceat(active, np.arange(0, active.shape[1], size), axis=1)
 
 
-def _cuts(costs: np.ndarray, n_slices: int) -> np.ndarray:
-    """First blocks of the slices, with the end: of equal costs, and none without blocks."""
-    cuts = np.linspace(0, len(costs), n_slices + 1).astype(np.int64)
-    found = np.searchsorted(np.cumsum(costs), costs.sum() * np.arange(1, n_slices) / n_slices)
-    cuts[1:-1] = np.clip(found, 1, len(costs) - 1)
-    return cuts
+def _dealt(counts: np.ndarray, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
+    """Blocks in the order of their slices, and the first of each slice, with the end; none is without blocks.
+
+    The busiest are dealt out first, to and fro, so that each slice has as many blocks, of as many rows, as any other:
+    threads wait for each other after each stage. The last block, which may be shorter, stays the last.
+    """
+    last = len(counts) - 1
+    busiest, (turn, owner) = np.argsort(-counts[:last], kind="stable"), np.divmod(np.arange(last), n_slices)
+    owner = np.where(turn % 2 == 0, owner, n_slices - 1 - owner)
+    slices = [busiest[owner == piece] for piece in range(n_slices)]
+    cuts = np.cumsum([0, *map(len, slices)])
+    cuts[-1] += 1
+    return np.append(np.concatenate(slices), last), cuts
+
+
+def _always(shares: np.ndarray, cuts: np.ndarray) -> int:
+    """How many of the first blocks of each slice, an even number, are worth keeping of all rows."""
+    least = min(int((shares[first:end] >= MIN_SHARE).sum()) for first, end in pairwise(cuts.tolist()))
+    return least // 2 * 2
 
 
 def _made(
@@ -129,12 +150,14 @@ def _made(
     order: np.ndarray,
     size: int,
     cuts: np.ndarray,
+    always: int = 0,
 ) -> blocks.ColumnBlocks | blocks.NarrowColumnBlocks | None:
     """Blocks of a matrix, or None if all its rows are counted and they are not worth it."""
     (n_samples, n_features), n_slices = X.shape, len(cuts) - 1
     most = other_rows.MAX_DENSITY * n_samples * n_features
     kind = np.dtype(np.uint8) if X.dtype == np.uint8 else mean.dtype
-    places = _places(order, size, cuts, X.dtype, kind, overlap=not is_narrow)
+    places = _places(order, size, cuts, always, X.dtype, kind, overlap=not is_narrow)
+    groups = -(-(int(np.diff(cuts).max()) - always) // LOOK) if is_narrow else 0
     described = blocks.ColumnBlocks(
         address=0,
         records=np.zeros(0, np.uint8),
@@ -146,7 +169,9 @@ def _made(
         cuts=cuts,
         size=size,
         lines=0,
-        groups=-(-int(np.diff(cuts).max()) // LOOK) if is_narrow else 0,
+        always=always,
+        groups=groups,
+        head=blocks.head_bytes(size, always, groups, kind, mean.dtype) if is_narrow else 0,
     )
     found: Any = described
     if is_narrow:
@@ -155,10 +180,13 @@ def _made(
     counts = np.zeros(n_samples * n_slices, np.uint32)
     n_entries = _read(X, scale, mean, places, counts, found)
     starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    n_bytes = blocks.record_bytes(found, int(starts[-1]), len(counts))
-    unlike = int(starts[-1]) < MIN_BLOCKS * len(counts) or not MIN_FILL * size * int(starts[-1]) <= n_entries <= most
-    if unlike or n_bytes > other_rows.MAX_BYTES:
-        return None  # rows unlike those that were looked at, or too much memory
+    n_blocks, n_always = int(starts[-1]), always * len(counts)
+    least = MIN_FILL * size * (n_blocks + MIN_SHARE * n_always)
+    if n_blocks + n_always < MIN_BLOCKS * len(counts) or not least <= n_entries <= most:
+        return None  # rows unlike those that were looked at
+    n_bytes = blocks.record_bytes(found, n_blocks, len(counts))
+    if n_bytes > other_rows.MAX_BYTES:
+        return None
     records = aligned_zeros(n_bytes, np.dtype(np.uint8))
     lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
@@ -186,7 +214,13 @@ def _read(
 
 
 def _places(
-    order: np.ndarray, size: int, cuts: np.ndarray, data: np.dtype[Any], kind: np.dtype[Any], overlap: bool
+    order: np.ndarray,
+    size: int,
+    cuts: np.ndarray,
+    always: int,
+    data: np.dtype[Any],
+    kind: np.dtype[Any],
+    overlap: bool,
 ) -> blocks.Places:
     """Where columns lie in a row of blocks. With ``overlap`` the last block ends with the last column."""
     n_features, n_blocks = len(order), int(cuts[-1])
@@ -196,11 +230,14 @@ def _places(
         in_row[(n_blocks - 1) * size :] += -n_features % size
     slots = np.empty(n_features, np.int64)
     slots[order] = in_row
+    of_all = np.zeros(n_blocks, bool)
+    for first in cuts[:-1]:
+        of_all[first : first + always] = True
     return blocks.Places(
-        blocks=slots // size,
+        blocks=np.where(of_all, n_blocks + LOOK, np.arange(n_blocks))[slots // size],
         slots=slots,
         cuts=cuts,
-        flags=np.zeros(n_blocks + LOOK, np.uint8),
+        flags=np.zeros(n_blocks + LOOK + 1, np.uint8),
         row=np.zeros(n_blocks * size, kind),
         columns=np.zeros(n_features + 64, np.uint16),
         values=np.zeros(n_features + 64, data),
@@ -234,6 +271,7 @@ def block_work(
         n_words = -(-batch_size // WORD)
         return blocks.NarrowWork(
             masks=each((n_words, n_blocks + WORD), np.uint64),
+            sums=each((ROWS * width * rows.size,), dtype),
             bits=each((-(-n_blocks // WORD), n_words * WORD), np.uint64),
             values=each((batch_size, row_step(n_blocks * rows.size, rows.like.dtype)), rows.like.dtype),
             base=aligned_zeros(n_slices * width * rows.size, dtype).reshape(n_slices, -1),

@@ -5,7 +5,7 @@ Strung together from ``kernels/narrow_sgd.py``; ``block_layer.py`` has what is f
 
 from . import barrier
 from ._jit import core
-from .block_layer import distance, narrow_weights, reorder
+from .block_layer import PREFETCH_ROWS, narrow_weights, reorder
 from .kernels import narrow, narrow_sgd, sparse
 from .layers import work_gradient
 from .layout import STEP
@@ -58,7 +58,7 @@ def settle(rows, net, work, optimizer, minibatch, begin, end):
 def forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
     w, samples, step = narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
-    base, ahead = work_gradient(work, thread), distance(count)
+    base, ahead = work_gradient(work, thread), PREFETCH_ROWS
     for piece in range(begin, end):
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
         sparse.forward_base(rows.squares[piece], u, q, alpha, _columns(work, w), base)
@@ -77,7 +77,7 @@ def update(rows, net, optimizer, order, first, dout, count, work, begin, end, th
         scaled = factor * rows.factor
         if count > narrow_sgd.SCATTERED:
             block, stop = rows.cuts[piece], rows.cuts[piece + 1]
-            narrow_sgd.narrow_step(samples, count, block, stop, width, dout, step, scaled, w)
+            narrow_sgd.narrow_step(samples, count, block, stop, rows.always, width, dout, step, scaled, w)
         else:
             narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, dout, step, scaled, w)
         sparse.fold(products, 1, count, dout, step, factor, keep, rate, _columns(work, w), u, q)

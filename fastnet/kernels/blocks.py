@@ -4,7 +4,8 @@ Columns are put in an order in which those that are not zero together are neighb
 columns. Of each row only the blocks with an entry that is not zero are kept, and these whole: 51 blocks of 4, or 31 of
 8, of an MNIST image with its 150 entries. So a third or two thirds more values are multiplied than with single
 entries (``sparse.py``), but the weights of a block, or their gradients, stay in registers while all samples of a
-minibatch that have the block pass over them: nothing is loaded and stored for each entry.
+minibatch that have the block pass over them: nothing is loaded and stored for each entry. For few units, blocks that
+most rows have are kept of all: see ``narrow.py``.
 
 A minibatch is turned round for it: each block has a list of the samples that have it, with their values (``wide.py``),
 or bits that say which have it (``narrow.py``).
@@ -21,11 +22,13 @@ from ..simd import (
     load,
     load_as,
     lowest_bit,
+    muladd,
     nonzero_bits,
     pointer,
     pointer_to,
     prefetch,
     quad,
+    reduce_add,
     shift,
     short,
     single_bit,
@@ -44,10 +47,7 @@ _NUMBER_BYTES, _GROUP_BYTES = 2, 8  # the number of a block; the bits of 64 bloc
 
 
 class ColumnBlocks(NamedTuple):
-    """The blocks of the user's matrix: a record for each slice of each row, first their numbers, then their values.
-
-    For few units a bit for each block of the slice comes before them, which says whether the row has it.
-    """
+    """The blocks of the user's matrix: a record for each slice of each row, first their numbers, then their values."""
 
     address: int  # of the first record
     records: Any  # uint8; keeps them alive
@@ -59,11 +59,18 @@ class ColumnBlocks(NamedTuple):
     cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
     size: int  # columns of a block
     lines: int  # cache lines of a record, on average
-    groups: int  # of 64 blocks in a slice, rounded up; none with many units
+    always: int  # of the first blocks of each slice, which each row has; none with many units
+    groups: int  # of 64 other blocks in a slice, rounded up; none with many units
+    head: int  # bytes of a record before the numbers of its blocks
 
 
 class NarrowColumnBlocks(NamedTuple):
-    """The same for a first layer of few units."""
+    """The same for a first layer of few units. Three things come before the numbers, which are those of other blocks.
+
+    * values of the blocks that each row has
+    * the product of the slice with the mean of the rows, scaled, a number of the network's dtype
+    * a bit for each other block, which says whether the row has it
+    """
 
     address: int
     records: Any
@@ -75,7 +82,9 @@ class NarrowColumnBlocks(NamedTuple):
     cuts: Any
     size: int
     lines: int
+    always: int
     groups: int
+    head: int
     factor: float  # the scale of all columns, or 0 if they have different ones
     squares: Any  # (n_slices,) float64: mean @ mean
 
@@ -96,7 +105,8 @@ class NarrowWork(NamedTuple):
     """The blocks of a minibatch, for each thread, and what goes with the weights."""
 
     masks: Any  # (threads, words, n_blocks) uint64: bit s of word k says that sample 64 k + s has the block
-    bits: Any  # (threads, groups, samples) uint64: bit s of group k says that a sample has block 64 k + s of a slice
+    bits: Any  # (threads, groups, samples) uint64: bit s of group k is that of other block 64 k + s of a slice
+    sums: Any  # (threads, ROWS * T * L): of some samples, after the blocks that each row has
     values: Any  # (threads, B, step): those that samples have, each at its place in the row, not scaled
     base: Any  # (n_slices, T * L): offset * w, summed over the blocks
     totals: Any  # (threads, columns): dz.sum(axis=0)
@@ -123,15 +133,46 @@ class Lists(NamedTuple):
 @core
 def _place(rows, number):
     """Address of the numbers of a record, and how many there are."""
-    begin, groups = np.int64(rows.starts[number]), (number + 1) * rows.groups * _GROUP_BYTES
-    address = rows.address + groups + begin * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    begin = np.int64(rows.starts[number])
+    address = rows.address + (number + 1) * rows.head + begin * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
     return address, np.int64(rows.starts[number + 1]) - begin
 
 
 def record_bytes(rows: Any, n_blocks: int, n_records: int) -> int:
     """Return how long some records are together."""
-    n_bytes: int = n_records * rows.groups * _GROUP_BYTES + n_blocks * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
+    n_bytes: int = n_records * rows.head + n_blocks * (_NUMBER_BYTES + rows.size * rows.like.itemsize)
     return n_bytes
+
+
+def head_bytes(size: int, always: int, groups: int, values: np.dtype[Any], dtype: np.dtype[Any]) -> int:
+    """Return how long a record of few units is before the numbers of its blocks."""
+    return always * size * values.itemsize + dtype.itemsize + groups * _GROUP_BYTES
+
+
+class Record(NamedTuple):
+    """Pointers to a slice of a row."""
+
+    always: Any  # values of the blocks that each row has
+    product: Any  # with the offsets, not scaled
+    groups: Any  # bits of the other blocks, 64 in a word
+    numbers: Any  # of the other blocks that this row has
+    values: Any  # of these
+    n: int  # how many these are
+
+
+@core
+def record(rows, row, piece):
+    """Slice of a row."""
+    address, n = _place(rows, np.int64(row) * (len(rows.cuts) - 1) + piece)
+    groups = address - rows.groups * _GROUP_BYTES
+    return Record(
+        pointer_to(address - rows.head, rows.like.dtype.type),
+        pointer_to(groups - rows.offset.itemsize, rows.offset.dtype.type),
+        pointer_to(groups, np.uint64),
+        pointer_to(address, np.uint16),
+        pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type),
+        n,
+    )
 
 
 # -- the user's matrix, made blocks once per fit -------------------------------------------------------
@@ -140,10 +181,10 @@ def record_bytes(rows: Any, n_blocks: int, n_records: int) -> int:
 class Places(NamedTuple):
     """Where the columns lie, and room for one row."""
 
-    blocks: Any  # (n_features,) int64: block of each column
+    blocks: Any  # (n_features,) int64: block of each column, or n_blocks + 64 if each row has it
     slots: Any  # (n_features,) int64: where a column lies in the row, whose blocks lie one after the other
     cuts: Any  # (n_slices + 1,) int64: first blocks of the slices
-    flags: Any  # (n_blocks + 64,) uint8, zeros: whether a block has an entry
+    flags: Any  # (n_blocks + 65,) uint8, zeros: whether a block has an entry; nobody reads the last one
     row: Any  # (n_blocks * size,), zeros, of the values' dtype
     columns: Any  # (n_features,) uint16
     values: Any  # (n_features,) of the data's dtype
@@ -160,13 +201,34 @@ def _flagged(places, block, end):
 
 
 @core
-def _count_flags(places, row, counts):
+def _count_flags(places, row, counts, always):
     n_slices = len(places.cuts) - 1
     for piece in range(n_slices):
         n, end = 0, places.cuts[piece + 1]
-        for block in range(places.cuts[piece], end, LOOK):
+        for block in range(places.cuts[piece] + always, end, LOOK):
             n += count_bits(_flagged(places, block, end))
         counts[row * n_slices + piece] = n
+
+
+@core
+def _move_words(source, to, n):
+    """Copy numbers of four bytes and set them to zero where they were."""
+    for k in range(n):
+        to[k], source[k] = source[k], 0
+
+
+@core
+def _product(rows, row, piece):
+    """Product of a record with the offsets, not scaled."""
+    offset, begin = pointer(rows.offset, 0), rows.cuts[piece] * rows.size
+    found, total = record(rows, row, piece), short(offset)
+    for t in range(rows.always):
+        x = load_as(found.always, t * rows.size, short(offset))
+        total = muladd(x, load_as(offset, begin + t * rows.size, short(offset)), total)
+    for t in range(found.n):
+        x = load_as(found.values, t * rows.size, short(offset))
+        total = muladd(x, load_as(offset, np.int64(found.numbers[t]) * rows.size, short(offset)), total)
+    return reduce_add(total)
 
 
 @core
@@ -175,36 +237,39 @@ def _write_record(places, rows, row):
     n_slices, words = len(places.cuts) - 1, rows.size * rows.like.itemsize // 4
     source = pointer_to(places.row.address, np.uint32)
     for piece in range(n_slices):
-        end, at, group, (address, n) = places.cuts[piece + 1], 0, 0, _place(rows, row * n_slices + piece)
-        groups, numbers = pointer_to(address - rows.groups * _GROUP_BYTES, np.uint64), pointer_to(address, np.uint16)
-        values = pointer_to(address + n * _NUMBER_BYTES, np.uint32)
-        for first in range(places.cuts[piece], end, LOOK):
+        end, at, group, found = places.cuts[piece + 1], 0, 0, record(rows, row, piece)
+        address, n = _place(rows, row * n_slices + piece)
+        always, values = pointer_to(address - rows.head, np.uint32), pointer_to(address + n * _NUMBER_BYTES, np.uint32)
+        _move_words(shift(source, places.cuts[piece] * words), always, rows.always * words)
+        for first in range(places.cuts[piece] + rows.always, end, LOOK):
             bits, kept = _flagged(places, first, end), np.uint64(0)
             while bits != 0:
                 block = first + lowest_bit(bits)
                 bits = without_lowest_bit(bits)
-                if at < n:
+                if at < found.n:
                     kept |= single_bit(block - first)
-                    numbers[at] = block
+                    found.numbers[at] = block
                     for k in range(words):
                         values[at * words + k] = source[block * words + k]
                 for k in range(words):
                     source[block * words + k] = 0
                 at += 1
             if group < rows.groups:
-                groups[group] = kept
+                found.groups[group] = kept
                 group += 1
-        for t in range(at, n):  # the rows have changed since they were counted
-            numbers[t] = places.cuts[piece]
+        for t in range(at, found.n):  # the rows have changed since they were counted
+            found.numbers[t] = places.cuts[piece]
             for k in range(words):
                 values[t * words + k] = 0
+        if rows.head > 0:
+            found.product[0] = _product(rows, row, piece)
 
 
 @core
 def _use_row(places, row, counts, found):
     """Count the blocks of the row that lies in ``places``, or write its record; clears ``places``."""
     if counts.size > 0:
-        _count_flags(places, row, counts)
+        _count_flags(places, row, counts, found.always)
     else:
         _write_record(places, found, row)
 
@@ -250,20 +315,6 @@ def read_csr_blocks(starts, columns, values, n_rows, places, counts, found):
 
 
 @core
-def record(rows, row, piece):
-    """Blocks of a slice of a row: their numbers, their values, and how many there are."""
-    address, n = _place(rows, np.int64(row) * (len(rows.cuts) - 1) + piece)
-    return pointer_to(address, np.uint16), pointer_to(address + n * _NUMBER_BYTES, rows.like.dtype.type), n
-
-
-@core
-def groups_of(rows, row, piece):
-    """Bits of the blocks of a slice of a row, 64 blocks in a word."""
-    address, _ = _place(rows, np.int64(row) * (len(rows.cuts) - 1) + piece)
-    return pointer_to(address - rows.groups * _GROUP_BYTES, np.uint64)
-
-
-@core
 def ask_for(rows, order, position, distance, piece):
     """Ask for the record of the sample ``distance`` later in the order, and where that after as many more lies.
 
@@ -274,7 +325,7 @@ def ask_for(rows, order, position, distance, piece):
     prefetch(pointer(rows.starts, 0), later)
     soon = np.int64(order[min(position + distance, last)]) * n_slices + piece
     address, _ = _place(rows, soon)
-    source = pointer_to(address - rows.groups * _GROUP_BYTES, np.uint8)
+    source = pointer_to(address - rows.head, np.uint8)
     for line in range(rows.lines):  # always as many: the end of such a short loop is else mispredicted
         prefetch(source, line * gather.CACHE_LINE)
 
@@ -301,14 +352,14 @@ def load_lists(rows, order, first, count, piece, step, distance, lists):
         lists.counts[block] = 0
     for b in range(count):
         ask_for(rows, order, first + b, distance, piece)
-        numbers, values, n = record(rows, order[first + b], piece)
-        for t in range(n):
-            block = np.int64(numbers[t])
+        found = record(rows, order[first + b], piece)
+        for t in range(found.n):
+            block = np.int64(found.numbers[t])
             length = lists.counts[block]
             place = lists.bounds[block] + length
             lists.counts[block] = length + 1
             lists.numbers[place] = b * step
-            value = load_as(values, t * WIDE, like) * load_as(scale, block * WIDE, like)
+            value = load_as(found.values, t * WIDE, like) * load_as(scale, block * WIDE, like)
             store(lists.values, place * WIDE, value)
 
 
@@ -317,12 +368,14 @@ def _write_out(like, size, rows, order, first, count, piece, to, step):
     offset, scale, start = pointer(rows.offset, 0), pointer(rows.scale, 0), rows.cuts[piece] * rows.size
     n = rows.cuts[piece + 1] * rows.size - start
     for b in range(count):
-        line = shift(to, b * step)
+        line, found = shift(to, b * step), record(rows, order[first + b], piece)
         gather.copy_row(shift(offset, start), n, 1.0, line)
-        numbers, values, n_blocks = record(rows, order[first + b], piece)
-        for t in range(n_blocks):
-            place = np.int64(numbers[t]) * size
-            value = load_as(values, t * size, like) * load_as(scale, place, like) + load_as(offset, place, like)
+        for t in range(0, rows.always * size, size):
+            value = load_as(found.always, t, like) * load_as(scale, start + t, like) + load_as(offset, start + t, like)
+            store(line, t, value)
+        for t in range(found.n):
+            place = np.int64(found.numbers[t]) * size
+            value = load_as(found.values, t * size, like) * load_as(scale, place, like) + load_as(offset, place, like)
             store(line, place - start, value)
 
 

@@ -39,18 +39,19 @@ from ..tiles import (
     tile_load,
     tile_muladd_shorts,
     tile_muladd_vector,
-    tile_row_sums,
-    tile_shorts,
+    tile_short_totals,
     tile_store,
     tile_zeros,
 )
-from .blocks import ask_for, groups_of, record
+from .blocks import ask_for, record
 
 # Short vectors of the tiles: both fit the 16 registers of SSE and AVX2. A register of AVX-512 holds two.
 FEW, MANY = 6, 10
 FEW_ROWS, MANY_ROWS = FEW * SHORT_BYTES // VECTOR_BYTES, MANY * SHORT_BYTES // VECTOR_BYTES
 
 WORD = 64  # samples whose bits are one number
+
+ROWS = 4  # samples that share what is loaded of the weights, where all have a block
 
 
 class Samples(NamedTuple):
@@ -59,6 +60,7 @@ class Samples(NamedTuple):
     masks: Any
     n_blocks: int
     bits: Any
+    sums: Any
     values: Any
     step: int  # of the values of a sample
 
@@ -66,11 +68,12 @@ class Samples(NamedTuple):
 @core
 def samples_of(work, thread):
     """Blocks of a thread's minibatch."""
-    masks, bits, values = work.tiles.masks, work.tiles.bits, work.tiles.values
+    masks, bits, sums, values = work.tiles.masks, work.tiles.bits, work.tiles.sums, work.tiles.values
     return Samples(
         pointer(masks, thread * masks.shape[1] * masks.shape[2]),
         masks.shape[2],
         pointer(bits, thread * bits.shape[1] * bits.shape[2]),
+        pointer(sums, thread * sums.shape[1]),
         pointer(values, thread * values.shape[1] * values.shape[2]),
         values.shape[2],
     )
@@ -125,20 +128,67 @@ def turn_bits(samples, count, begin, end):
 
 
 @core
+def _value(values, t, scale, block, w, scaled):
+    """Values of the t-th block of a record, scaled or as the user gave them."""
+    x = load_repeated(values, t * lanes(short(w)), w)
+    return x * load_repeated(scale, block * lanes(short(w)), w) if scaled else x
+
+
+@core
+def _begin_four(start, rows, order, first, b, last, piece, w, samples, scaled):
+    """Add the blocks that all have to the sums of four samples from ``b`` on, or of ``last`` again."""
+    c, d, e = min(b + 1, last), min(b + 2, last), min(b + 3, last)
+    size, length, scale = lanes(short(w)), tile_height(start) * lanes(w), pointer(rows.scale, 0)
+    in_b, in_c = record(rows, order[first + b], piece).always, record(rows, order[first + c], piece).always
+    in_d, in_e = record(rows, order[first + d], piece).always, record(rows, order[first + e], piece).always
+    of_b, of_c, of_d, of_e = start, start, start, start
+    for t in range(rows.always):
+        block = rows.cuts[piece] + t
+        at, to = shift(w, block * length), shift(samples.values, block * size)
+        copy_lanes(shift(to, b * samples.step), shift(in_b, t * size), short(w))
+        copy_lanes(shift(to, c * samples.step), shift(in_c, t * size), short(w))
+        copy_lanes(shift(to, d * samples.step), shift(in_d, t * size), short(w))
+        copy_lanes(shift(to, e * samples.step), shift(in_e, t * size), short(w))
+        of_b = tile_muladd_vector(of_b, _value(in_b, t, scale, block, w, scaled), at, lanes(w))
+        of_c = tile_muladd_vector(of_c, _value(in_c, t, scale, block, w, scaled), at, lanes(w))
+        of_d = tile_muladd_vector(of_d, _value(in_d, t, scale, block, w, scaled), at, lanes(w))
+        of_e = tile_muladd_vector(of_e, _value(in_e, t, scale, block, w, scaled), at, lanes(w))
+    tile_store(of_b, samples.sums, lanes(w))
+    tile_store(of_c, shift(samples.sums, length), lanes(w))
+    tile_store(of_d, shift(samples.sums, 2 * length), lanes(w))
+    tile_store(of_e, shift(samples.sums, 3 * length), lanes(w))
+
+
+@core
+def begin_sample(start, rows, order, first, b, count, piece, w, samples, scaled):
+    """Sums of sample ``b``, which begin with ``start``, after the blocks that all have; asked for one after the other.
+
+    The values of these blocks are kept. ``scaled`` says whether they are scaled before they are multiplied.
+    """
+    if rows.always == 0:
+        return start
+    if b % ROWS == 0:
+        _begin_four(start, rows, order, first, b, count - 1, piece, w, samples, scaled)
+    return tile_load(start, shift(samples.sums, b % ROWS * tile_height(start) * lanes(w)), lanes(w))
+
+
+@core
 def _forward(tile, rows, order, first, count, piece, w, base, samples, z, step, distance):
-    scale, begin, length = pointer(rows.scale, 0), rows.cuts[piece], tile_height(tile) * lanes(w)
+    scale, begin, length = pointer(rows.scale, 0), rows.cuts[piece] + rows.always, tile_height(tile) * lanes(w)
     size, n_groups = lanes(short(w)), -(-(rows.cuts[piece + 1] - begin) // WORD)
+    start = tile_load(tile, base, lanes(w))
     for b in range(count):
         ask_for(rows, order, first + b, distance, piece)
-        numbers, values, n = record(rows, order[first + b], piece)
-        total, to = tile_load(tile, base, lanes(w)), shift(samples.values, b * samples.step)
-        put_bits(samples, count, b, groups_of(rows, order[first + b], piece), n_groups)
-        for t in range(n):
-            block = np.int64(numbers[t])
-            x = load_repeated(values, t * size, w) * load_repeated(scale, block * size, w)
-            copy_lanes(shift(to, block * size), shift(values, t * size), short(w))
+        found = record(rows, order[first + b], piece)
+        total = begin_sample(start, rows, order, first, b, count, piece, w, samples, True)
+        to = shift(samples.values, b * samples.step)
+        put_bits(samples, count, b, found.groups, n_groups)
+        for t in range(found.n):
+            block = np.int64(found.numbers[t])
+            x = _value(found.values, t, scale, block, w, True)
+            copy_lanes(shift(to, block * size), shift(found.values, t * size), short(w))
             total = tile_muladd_vector(total, x, shift(w, block * length), lanes(w))
-        tile_row_sums(tile_shorts(total), shift(z, b * step))
+        tile_store(tile_short_totals(total), shift(z, b * step), 0)
     turn_bits(samples, count, begin, rows.cuts[piece + 1])
 
 
@@ -178,9 +228,34 @@ def narrow_add_base(offset, w, width, begin, end, out):
 
 
 @core
-def _gradient(tile, scale, offset, samples, count, begin, end, dz, step, totals, dw):
+def add_samples(one, two, samples, count, block, other, scale, dz, step, like, scaled):
+    """Add what all samples give to two blocks: each pair of them shares what is loaded of dz."""
+    values, size = samples.values, samples.step
+    for b in range(count):
+        line = shift(dz, b * step)
+        one = tile_muladd_shorts(one, line, _kept(values, b * size, scale, block, like, scaled))
+        two = tile_muladd_shorts(two, line, _kept(values, b * size, scale, other, like, scaled))
+    return one, two
+
+
+@core
+def _kept(values, start, scale, block, like, scaled):
+    """Values of a block that a sample has, scaled or as the user gave them."""
+    return _value(shift(values, start), block, scale, block, like, scaled)
+
+
+@core
+def _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw):
     size, length = lanes(short(dw)), tile_height(tile) * lanes(dw)
-    for block in range(begin, end):
+    stop = min(end, of_all)
+    for block in range(begin, stop, 2):
+        other = min(block + 1, stop - 1)
+        one = tile_muladd_shorts(tile, totals, load_repeated(offset, block * size, dw))
+        two = tile_muladd_shorts(tile, totals, load_repeated(offset, other * size, dw))
+        one, two = add_samples(one, two, samples, count, block, other, scale, dz, step, dw, True)
+        tile_store(one, shift(dw, (block - begin) * length), lanes(dw))
+        tile_store(two, shift(dw, (other - begin) * length), lanes(dw))
+    for block in range(max(begin, of_all), end):
         total = tile_muladd_shorts(tile, totals, load_repeated(offset, block * size, dw))
         factors = load_repeated(scale, block * size, dw)
         for word in range(-(-count // WORD)):
@@ -194,9 +269,14 @@ def _gradient(tile, scale, offset, samples, count, begin, end, dz, step, totals,
 
 
 @kernel
-def narrow_gradient(scale, offset, samples, count, begin, end, width, dz, step, totals, dw):
-    """dw (blocks, T, L) of the blocks ``begin`` to ``end``; ``totals`` is dz.sum(axis=0)."""
+def narrow_gradient(scale, offset, samples, count, begin, end, of_all, width, dz, step, totals, dw):
+    """dw (blocks, T, L) of the blocks ``begin`` to ``end``; ``totals`` is dz.sum(axis=0).
+
+    Of these, all samples have the blocks before block ``of_all``.
+    """
     if width == MANY:
-        _gradient(tile_zeros(dw, MANY_ROWS, 1), scale, offset, samples, count, begin, end, dz, step, totals, dw)
+        tile = tile_zeros(dw, MANY_ROWS, 1)
+        _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw)
     else:
-        _gradient(tile_zeros(dw, FEW_ROWS, 1), scale, offset, samples, count, begin, end, dz, step, totals, dw)
+        tile = tile_zeros(dw, FEW_ROWS, 1)
+        _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw)

@@ -18,14 +18,9 @@ import numpy as np
 from .._jit import core, kernel
 from ..simd import (
     copy_lanes,
-    first_short,
     lanes,
-    load_as,
     load_repeated,
     lowest_bit,
-    muladd,
-    pointer,
-    reduce_add,
     shift,
     short,
     splat,
@@ -37,13 +32,12 @@ from ..tiles import (
     tile_muladd_shorts,
     tile_muladd_vector,
     tile_plus,
-    tile_row_totals,
-    tile_shorts,
+    tile_short_totals,
     tile_store,
     tile_zeros,
 )
-from .blocks import ask_for, groups_of, record
-from .narrow import FEW_ROWS, MANY, MANY_ROWS, WORD, put_bits, turn_bits
+from .blocks import ask_for, record
+from .narrow import FEW_ROWS, MANY, MANY_ROWS, WORD, add_samples, begin_sample, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16).
@@ -65,29 +59,28 @@ class Folded(NamedTuple):
 
 @core
 def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
-    v, offset, nothing = folded.v, pointer(rows.offset, 0), tile_row_totals(tile_shorts(tile))
+    v, nothing = folded.v, tile_short_totals(tile)
     size, length, listed = lanes(short(v)), tile_height(tile) * lanes(v), count > SCATTERED
-    begin, n_groups = rows.cuts[piece], -(-(rows.cuts[piece + 1] - rows.cuts[piece]) // WORD)
-    numbers, values, n = record(rows, order[first], piece)
+    begin = rows.cuts[piece] + rows.always
+    n_groups = -(-(rows.cuts[piece + 1] - begin) // WORD)
+    found = record(rows, order[first], piece)
     for b in range(count):
-        total, mean, to = tile, short(v), shift(samples.values, b * samples.step)
+        total = begin_sample(tile, rows, order, first, b, count, piece, v, samples, False)
+        to = shift(samples.values, b * samples.step)
         if listed:
-            put_bits(samples, count, b, groups_of(rows, order[first + b], piece), n_groups)
-        for t in range(n):
-            block = np.int64(numbers[t])
-            x = load_repeated(values, t * size, v)
+            put_bits(samples, count, b, found.groups, n_groups)
+        for t in range(found.n):
+            block = np.int64(found.numbers[t])
+            x = load_repeated(found.values, t * size, v)
             if listed:
-                copy_lanes(shift(to, block * size), shift(values, t * size), short(v))
+                copy_lanes(shift(to, block * size), shift(found.values, t * size), short(v))
             total = tile_muladd_vector(total, x, shift(v, block * length), lanes(v))
-            mean = muladd(first_short(x), load_as(offset, block * size, short(v)), mean)
-        numbers, values, n = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
+        s = -rows.factor * found.product[0]
+        found = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
         ask_for(rows, order, first + b, distance, piece)
-        s = -rows.factor * reduce_add(mean)
         folded.products[b] = s
         line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
-        tile_store(
-            tile_plus(line, rows.factor * folded.alpha, tile_row_totals(tile_shorts(total))), shift(z, b * step), 0
-        )
+        tile_store(tile_plus(line, rows.factor * folded.alpha, tile_short_totals(total)), shift(z, b * step), 0)
     if listed:
         turn_bits(samples, count, begin, rows.cuts[piece + 1])
 
@@ -110,9 +103,18 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
 
 
 @core
-def _step(tile, samples, count, begin, end, dz, step, factor, v):
+def _add(total, factor, place):
+    tile_store(tile_plus(tile_load(total, place, lanes(place)), factor, total), place, lanes(place))
+
+
+@core
+def _step(tile, samples, count, begin, end, always, dz, step, factor, v):
     size, length = lanes(short(v)), tile_height(tile) * lanes(v)
-    for block in range(begin, end):
+    for block in range(begin, begin + always, 2):
+        one, two = add_samples(tile, tile, samples, count, block, block + 1, dz, dz, step, v, False)
+        _add(one, factor, shift(v, block * length))
+        _add(two, factor, shift(v, (block + 1) * length))
+    for block in range(begin + always, end):
         total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
             bits, first = samples.masks[word * samples.n_blocks + block], word * WORD
@@ -123,29 +125,28 @@ def _step(tile, samples, count, begin, end, dz, step, factor, v):
                 x = load_repeated(samples.values, b * samples.step + block * size, v)
                 total = tile_muladd_shorts(total, shift(dz, b * step), x)
         if found != 0:
-            place = shift(v, block * length)
-            tile_store(tile_plus(tile_load(tile, place, lanes(v)), factor, total), place, lanes(v))
+            _add(total, factor, shift(v, block * length))
 
 
 @kernel
-def narrow_step(samples, count, begin, end, width, dz, step, factor, v):
-    """v += factor * x.T @ dz for the blocks ``begin`` to ``end``."""
+def narrow_step(samples, count, begin, end, always, width, dz, step, factor, v):
+    """v += factor * x.T @ dz for the blocks ``begin`` to ``end``, of which all samples have the first ``always``."""
     if width == MANY:
-        _step(tile_zeros(v, MANY_ROWS, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(v, MANY_ROWS, 1), samples, count, begin, end, always, dz, step, factor, v)
     else:
-        _step(tile_zeros(v, FEW_ROWS, 1), samples, count, begin, end, dz, step, factor, v)
+        _step(tile_zeros(v, FEW_ROWS, 1), samples, count, begin, end, always, dz, step, factor, v)
 
 
 @core
 def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
     size, length = lanes(short(v)), tile_height(tile) * lanes(v)
     for b in range(count):
-        numbers, values, n = record(rows, order[first + b], piece)
         line = tile_muladd_shorts(tile, shift(dz, b * step), splat(v, factor))
-        for t in range(n):
-            place = shift(v, np.int64(numbers[t]) * length)
-            x = load_repeated(values, t * size, v)
-            tile_store(tile_plus(tile_load(tile, place, lanes(v)), x, line), place, lanes(v))
+        found = record(rows, order[first + b], piece)
+        for t in range(rows.always):
+            _add(line, load_repeated(found.always, t * size, v), shift(v, (rows.cuts[piece] + t) * length))
+        for t in range(found.n):
+            _add(line, load_repeated(found.values, t * size, v), shift(v, np.int64(found.numbers[t]) * length))
 
 
 @kernel
@@ -168,8 +169,8 @@ def _settle(tile, offset, w, begin, end, alpha, u, q):
         plain = tile_muladd_shorts(tile_plus(tile, alpha, tile_load(tile, place, lanes(w))), u, mean)
         tile_store(plain, place, lanes(w))
         total = tile_muladd_vector(total, mean, place, lanes(w))
-    tile_store(tile_row_totals(tile_shorts(total)), q, 0)
-    tile_store(tile_row_totals(tile_shorts(tile)), u, 0)
+    tile_store(tile_short_totals(total), q, 0)
+    tile_store(tile_short_totals(tile), u, 0)
 
 
 @kernel
