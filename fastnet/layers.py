@@ -42,6 +42,7 @@ class Work(NamedTuple):
     gradients: Any  # (threads, n), the gradient of a block of weights
     losses: Any  # (B,) or more, float64, already scaled
     hits: Any  # as many, int64
+    summed: Any  # (1,) float64: losses of a compiled call's minibatches
     arrivals: Any  # barrier
     group: Any  # GroupWork, or None
 

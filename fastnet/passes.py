@@ -16,7 +16,7 @@ per fit.
 from numba.extending import overload
 
 from . import barrier, first_layer, groups, hidden, later_layer, mixed_rows, penalty, sampled_output, updates
-from ._jit import OVERLOAD, entry, kernel
+from ._jit import OVERLOAD, core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
 from .kernels import dense
 from .kernels.groups import GroupedSgd
@@ -79,13 +79,32 @@ def _choose_round(net, rows, targets, order, batch_size, k, end, work, optimizer
     return groups.train_group if class_of(optimizer) is GroupedSgd else _single
 
 
+@kernel
+def _end_epoch(net, rows, targets, work, optimizer, thread, n_threads):
+    """Make folded weights plain; called by all threads, also by those that thread 0 goes on without."""
+    if thread == 0 or n_threads > 1:
+        begin, end = owned_units(work, thread, n_threads)
+        first_layer.settle(rows, net, work, optimizer, 0, begin, end)
+    barrier.wait(work.arrivals, thread, n_threads)
+    if thread == 0:
+        sampled_output.settle(targets)
+
+
+@core
+def _sum(values, begin, end):
+    total = 0.0
+    for k in range(begin, end):
+        total += values[k]
+    return total
+
+
 @entry
 def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimizer, losses, hits, thread, n_threads):
     """Minibatches ``begin`` to ``end`` of an epoch, as thread ``thread`` of ``n_threads`` that all call this.
 
-    Writes each minibatch's mean loss and number of right predictions. Bits do not depend on where an epoch is cut, as
-    long as groups of minibatches stay whole. Called for no minibatches, by one thread, it
-    turns folded weights into plain ones: what an epoch ends with.
+    Writes each minibatch's mean loss and number of right predictions, and the sum of the losses. Bits do not depend on
+    where an epoch is cut, as long as groups of minibatches stay whole. An epoch ends with plain weights; called for no
+    minibatches, by one thread, it makes folded weights plain within one.
     """
     mode = set_float_mode()
     net, rows, targets, order = views(net), views(rows), views(targets), views(order)
@@ -113,8 +132,11 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
             barrier.count_waits(work.arrivals, turn, n_threads)
         turn += 1
     if begin < end:
+        if end * batch_size >= len(order):
+            _end_epoch(net, rows, targets, work, of_one, thread, n_threads)
         if thread == 0:
             later_layer.end_call(net, work)
+            work.summed[0] = _sum(losses, begin, end)
         first_layer.end_call(rows, net, work, of_one, thread, n_threads)
     restore_float_mode(mode)
 

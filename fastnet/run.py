@@ -1,5 +1,6 @@
 """One fit on its way: what compiled code works on, and the calls of an epoch."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -136,7 +137,8 @@ class Run:
         if self._blocks is not None:
             self._blocks = RowBlocks(self._X, batch_size)
         n_batches = -(-self.n_samples // batch_size)
-        (self._losses, self._hits), self._weights = Results.none_of(n_batches), np.ones(n_batches)
+        self._losses, self._hits = Results.none_of(n_batches)
+        self._weights = minibatch_weights(np.zeros(0), np.arange(self.n_samples), batch_size)
         per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
         per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
         self._per_call = plan.whole_groups(per_call, self._group)
@@ -207,11 +209,16 @@ class Run:
         return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
 
     def _call(self, order: np.ndarray, begin: int, end: int) -> None:
-        args, work, self._settled = self._arguments(order, begin, end), self._work, False
+        args, self._settled = self._arguments(order, begin, end), False
         if self._calls_alone > 0:
             self._calls_alone -= 1
             passes.train_epoch(*args, 0, 1)
-            return
+        else:
+            self._call_together(args)
+        self._settled = end == self.n_minibatches
+
+    def _call_together(self, args: tuple[Any, ...]) -> None:
+        work = self._work
         barrier.reset(work.arrivals)
         self.together(passes.train_epoch, *args)
         if barrier.alone(work.arrivals):
@@ -258,26 +265,32 @@ class Run:
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        results = Results.none_of(self.n_minibatches) if results is None else results
-        (self._losses, self._hits), first = results, results.done
+        first = 0 if results is None else results.done
+        self._losses, self._hits = Results.none_of(self.n_minibatches) if results is None else results
         n_batches, self._optimizer = self.n_minibatches, self._as_compiled(optimizer)
-        self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
+        if self._targets.weights.size > 0:
+            self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
         self._set_key(key)
         for begin in range(first, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
             self._call(order, begin, end)
-            bad = ~np.isfinite(self._losses[begin:end])
-            if bad.any():
-                at = begin + int(np.argmax(bad))
-                self._diverge(f"loss became {self._losses[at]} in minibatch {at + 1}", epoch, optimizer)
+            if not math.isfinite(self._work.summed[0]):
+                self._look_for_divergence(begin, end, epoch, optimizer)
             yield end
-        self._settle()
+        if not self._settled:
+            self._settle()
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
         self._loss += float((self._losses * self._weights).sum())  # BLAS would wake threads, which spin on beside ours
         self._weight += float(self._weights.sum())
         self._right += int(self._hits.sum())
         self._trained += self.n_samples
+
+    def _look_for_divergence(self, begin: int, end: int, epoch: int, optimizer: Optimizer) -> None:
+        bad = ~np.isfinite(self._losses[begin:end])
+        if bad.any():
+            at = begin + int(np.argmax(bad))
+            self._diverge(f"loss became {self._losses[at]} in minibatch {at + 1}", epoch, optimizer)
 
     def _diverge(self, what: str, epoch: int, optimizer: Optimizer) -> None:
         kept = f"those of epoch {epoch}" if epoch else "those from before"
@@ -313,7 +326,8 @@ class Run:
 
     def publish_if_finite(self) -> bool:
         """Copy the weights into the network if all are finite, and no loss was not; returns whether."""
-        self._settle()
+        if not self._settled:
+            self._settle()
         fine = self.fine
         if fine:
             self.publish()

@@ -76,6 +76,7 @@ def workspace(
         gradients=aligned_zeros(n_threads * gradient, dtype).reshape(n_threads, gradient),
         losses=np.zeros(batch_size),
         hits=np.zeros(batch_size, np.int64),
+        summed=np.zeros(1),
         arrivals=barrier.arrivals(n_threads, _seconds(sizes, batch_size, group) if train else 0.0),
         group=None if group == 1 else _group_work(sizes[0], batch_size, n_slices, n_threads, dtype),
     )

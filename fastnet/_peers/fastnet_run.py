@@ -30,6 +30,7 @@ class FastnetPeer(Peer):
         self.network = Network(self.layer_sizes, activation, seed=seed)
         self._trainer = Trainer(self.network, seed=seed, **settings)
         self._together: Together | None = None
+        self._published = True
 
     def prepare(self, X: Array, y: Array, n_rows: int | None = None) -> None:
         """Do once what a fit does before its epochs, compiling included."""
@@ -45,6 +46,7 @@ class FastnetPeer(Peer):
         with crew(self._n_threads) as together:
             self._run = Run(network, X, targets, batch_size, self._n_threads, together, group=group)
             self._run.compile(self._optimizer())
+        self._published = True
 
     def _optimizer(self) -> Any:
         return self._trainer._epoch_optimizer(self._run, self._trainer._first_rate)
@@ -69,7 +71,14 @@ class FastnetPeer(Peer):
         self._run.together = self._together
         for _ in self._run.minibatches(order.astype(np.uint32), self._optimizer(), 0):
             pass
-        self._run.publish()
+        self._published = False
+
+    def _trained(self) -> Any:
+        """Return the network, to which weights are copied when somebody asks, as with the other peers."""
+        if not self._published:
+            self._run.publish()
+            self._published = True
+        return self.network
 
     def convert(self, X: Array) -> Array:
         """Return X as it is: fastnet takes rows as the user has them."""
@@ -77,8 +86,9 @@ class FastnetPeer(Peer):
 
     def proba(self, rows: Array) -> Array:
         """Return the probabilities of rows, of shape (n_samples, n_classes)."""
-        return self.network.predict_proba(rows)
+        return self._trained().predict_proba(rows)
 
     def parameters(self) -> tuple[list[Array], list[Array]]:
         """Return weights of shape (n_in, n_out) and biases of shape (n_out,), one a layer."""
-        return list(self.network.weights), list(self.network.biases)
+        network = self._trained()
+        return list(network.weights), list(network.biases)

@@ -160,7 +160,8 @@ class Epochs(Run):
         try:
             self._calls(order)
         finally:
-            self._settle()
+            if not self._settled:
+                self._settle()
         return self._losses
 
     def _calls(self, order: np.ndarray) -> None:

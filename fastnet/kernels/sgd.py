@@ -45,7 +45,8 @@ def folded(optimizer: Any) -> Any:
     """Return plain SGD as ``FoldedSgd``, and anything that needs whole gradients as it is."""
     if not isinstance(optimizer, Sgd) or optimizer.velocity.size > 0:
         return optimizer
-    decay = optimizer.learning_rate * float(np.max(optimizer.weight_decay))
+    decays = optimizer.weight_decay
+    decay = optimizer.learning_rate * (float(decays.max()) if isinstance(decays, np.ndarray) else decays)
     if not decay <= MAX_DECAY:
         return optimizer
     period = min(SETTLE_MINIBATCHES, int(1 / max(decay, 1 / SETTLE_MINIBATCHES)))
