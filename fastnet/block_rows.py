@@ -1,17 +1,16 @@
 """The user's matrix as blocks of columns, where that is the better choice. Decided by counting, never by a clock."""
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import rows as other_rows
-from ._jit import VECTOR_BYTES
 from .column_order import order_together
 from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
-from .kernels.narrow import ROWS, WORD
+from .kernels.narrow import ROWS, SHARING, WORD
 from .kernels.narrow_sgd import SCATTERED
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
@@ -29,9 +28,9 @@ MIN_FILL = 0.5
 # Blocks of a record, at least on average: of emptier rows lists of single entries take less memory.
 MIN_BLOCKS = 1 / 8
 
-# Blocks of few units that this share of the rows has, or more, are kept of all rows if registers have 512 bits: four
-# samples then share what is loaded of the weights. Others have too few registers for that.
-MIN_SHARE = 0.45 if VECTOR_BYTES == 64 else 1.01
+# Blocks of few units that this share of the rows has, or more, are kept of all rows where that pays: see ``narrow.py``.
+# 0.3 to 0.6 take as long as each other (784-10-10, B = 32).
+MIN_SHARE = 0.45
 
 # More columns are not put in order: each is compared with each other.
 MAX_COLUMNS = 4096
@@ -41,6 +40,15 @@ MIN_COLUMNS = 32
 MAX_SCALE = 1e6
 
 MAX_LIST_BYTES = 64 << 20  # of a minibatch, for each thread
+
+
+class Cut(NamedTuple):
+    """How the columns become blocks, and these slices."""
+
+    order: np.ndarray  # (n_features,) int64: column at each position
+    size: int  # columns of a block
+    cuts: np.ndarray  # (n_slices + 1,) int64: first blocks of the slices
+    always: int = 0  # of the first blocks of each slice, which are kept of all rows
 
 
 def block_rows(
@@ -76,9 +84,9 @@ def block_rows(
     dealt, cuts = _dealt(begun.sum(axis=0), n_slices)
     order = np.concatenate([order[block * size : (block + 1) * size] for block in dealt])
     if narrow_width(n_out, mean.dtype) == 0:
-        return _made(X, scale, mean, False, order, size, cuts)
+        return _made(X, scale, mean, False, Cut(order, size, cuts))
     always = _always(begun.mean(axis=0)[dealt], cuts) if batch_size > SCATTERED else 0
-    return _made(X, scale, mean, True, order, size, cuts, always)
+    return _made(X, scale, mean, True, Cut(order, size, cuts, always))
 
 
 def block_size(n_out: int, dtype: np.dtype[Any]) -> int:
@@ -103,7 +111,7 @@ def compile_blocks(X: Any, scale: float | np.ndarray, mean: np.ndarray, n_out: i
     if not suits(n_features, n_out, batch_size, mean.dtype) or n_samples == 0 or _active(X, scale, mean) is None:
         return False
     cuts = np.array([0, -(-n_features // size)])
-    _made(X[:1], scale, mean, narrow_width(n_out, mean.dtype) > 0, np.arange(n_features), size, cuts)
+    _made(X[:1], scale, mean, narrow_width(n_out, mean.dtype) > 0, Cut(np.arange(n_features), size, cuts))
     return True
 
 
@@ -138,6 +146,8 @@ def _dealt(counts: np.ndarray, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _always(shares: np.ndarray, cuts: np.ndarray) -> int:
     """How many of the first blocks of each slice, an even number, are worth keeping of all rows."""
+    if not SHARING:
+        return 0
     least = min(int((shares[first:end] >= MIN_SHARE).sum()) for first, end in pairwise(cuts.tolist()))
     return least // 2 * 2
 
@@ -147,16 +157,13 @@ def _made(
     scale: float | np.ndarray,
     mean: np.ndarray,
     is_narrow: bool,
-    order: np.ndarray,
-    size: int,
-    cuts: np.ndarray,
-    always: int = 0,
+    cut: Cut,
 ) -> blocks.ColumnBlocks | blocks.NarrowColumnBlocks | None:
     """Blocks of a matrix, or None if all its rows are counted and they are not worth it."""
-    (n_samples, n_features), n_slices = X.shape, len(cuts) - 1
+    (n_samples, n_features), (order, size, cuts, always), n_slices = X.shape, cut, len(cut.cuts) - 1
     most = other_rows.MAX_DENSITY * n_samples * n_features
     kind = np.dtype(np.uint8) if X.dtype == np.uint8 else mean.dtype
-    places = _places(order, size, cuts, always, X.dtype, kind, overlap=not is_narrow)
+    places = _places(cut, X.dtype, kind, overlap=not is_narrow)
     groups = -(-(int(np.diff(cuts).max()) - always) // LOOK) if is_narrow else 0
     described = blocks.ColumnBlocks(
         address=0,
@@ -213,16 +220,9 @@ def _read(
     return n_entries
 
 
-def _places(
-    order: np.ndarray,
-    size: int,
-    cuts: np.ndarray,
-    always: int,
-    data: np.dtype[Any],
-    kind: np.dtype[Any],
-    overlap: bool,
-) -> blocks.Places:
+def _places(cut: Cut, data: np.dtype[Any], kind: np.dtype[Any], overlap: bool) -> blocks.Places:
     """Where columns lie in a row of blocks. With ``overlap`` the last block ends with the last column."""
+    order, size, cuts, always = cut
     n_features, n_blocks = len(order), int(cuts[-1])
     positions = np.arange(n_features)
     in_row = positions.copy()

@@ -5,12 +5,10 @@ extension type over LLVM's ``<n x float>`` with the words below. They are used i
 
 * memory    ``pointer, pointer_to, pointer_as, itemsize_of, shift, shift_bytes, load, store, load_first,
             store_first, load_as, load_repeated, copy_lanes, prefetch``
-* lanes     ``lanes, splat, quad, short, first_short, lane_index, first_lane, widen, reduce_add, reduce_max,
-            reduce_min``
+* lanes     ``lanes, splat, quad, short, lane_index, first_lane, widen, reduce_add, reduce_max, reduce_min``
 * values    ``+ - * / -x < <= == >``, ``muladd, select, absolute, sqrt, copysign, polynomial, by_dtype``
 * bits      ``low_bits_as_exponent, add_exponent, exponent, nonzero_bits, single_bit, lowest_bit,
-            without_lowest_bit, transpose_eighths, exchange_bits,
-            count_bits``
+            without_lowest_bit, transpose_eighths, exchange_bits, count_bits``
 
 Blocks of vectors have words of their own: ``tiles.py``.
 
@@ -401,13 +399,6 @@ def _short(dtype) -> VectorType:
     return VectorType(dtype, SHORT_BYTES * 8 // _BITS[dtype])
 
 
-def _piece(builder, value, dtype, number: int):
-    """Return one of the short vectors that a vector consists of."""
-    size = _short(dtype).lanes
-    lanes = ir.Constant(ir.VectorType(_INT32, size), [number * size + k for k in range(size)])
-    return builder.shuffle_vector(value, value, lanes)
-
-
 @intrinsic
 def short(typingctx, like):
     """Vector of zeros, of half a register where these have 64 bytes, of the dtype that ``like`` implies."""
@@ -416,16 +407,6 @@ def short(typingctx, like):
         return _constant(sig.return_type, 0.0)
 
     return _short(_like(like).dtype)(like), codegen
-
-
-@intrinsic
-def first_short(typingctx, value):
-    """Return the first lanes of a vector as a short one."""
-
-    def codegen(context, builder, sig, args):
-        return _piece(builder, args[0], sig.args[0].dtype, 0)
-
-    return _short(value.dtype)(value), codegen
 
 
 @intrinsic

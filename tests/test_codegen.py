@@ -35,21 +35,23 @@ from fastnet.views import views
 def few(rows, work, order, w, z):
     rows, tiles = views(rows), views(work)
     base, masks, values = pointer(tiles.base, 0), pointer(tiles.masks, 0), pointer(tiles.values, 0)
-    samples = narrow.Samples(masks, tiles.masks.shape[2], pointer(tiles.bits, 0), values, tiles.values.shape[2])
+    bits, sums = pointer(tiles.bits, 0), pointer(tiles.sums, 0)
+    samples = narrow.Samples(masks, tiles.masks.shape[2], bits, sums, values, tiles.values.shape[2])
     weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
     narrow.narrow_forward(rows, order, 0, 32, 0, weights, width, base, samples, outputs, 32, 32)
     scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
-    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, width, outputs, 32, base, weights)
+    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, 0, width, outputs, 32, base, weights)
 
 @numba.njit(**OPTIONS)
 def folded(rows, work, order, w, z):
     rows, tiles = views(rows), views(work)
     u, masks, values = pointer(tiles.u, 0), pointer(tiles.masks, 0), pointer(tiles.values, 0)
-    samples = narrow.Samples(masks, tiles.masks.shape[2], pointer(tiles.bits, 0), values, tiles.values.shape[2])
+    bits, sums = pointer(tiles.bits, 0), pointer(tiles.sums, 0)
+    samples = narrow.Samples(masks, tiles.masks.shape[2], bits, sums, values, tiles.values.shape[2])
     weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
     state = narrow_sgd.Folded(weights, width, u, u, tiles.alpha[0, 0], pointer(tiles.products, 0))
     narrow_sgd.narrow_forward_folded(rows, order, 0, 32, 0, state, samples, outputs, 32, 32)
-    narrow_sgd.narrow_step(samples, 32, 0, 4, width, outputs, 32, 0.5, weights)
+    narrow_sgd.narrow_step(samples, 32, 0, 4, 0, width, outputs, 32, 0.5, weights)
 
 @numba.njit(**OPTIONS)
 def many(rows, work, order, w, z):
@@ -65,7 +67,7 @@ starts, order, w, z = np.zeros(2, np.uint32), np.zeros(32, np.uint32), np.ones(6
 of_few = blocks.NarrowColumnBlocks, 10, lanes(dtype)
 for function, kind, n_out, size in ((few, *of_few), (folded, *of_few), (many, blocks.ColumnBlocks, 24, blocks.WIDE)):
     cuts, scale = np.array([0, 64 // size]), np.ones(64, dtype)
-    fields = none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1, 0
+    fields = none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1, 0, 0, 0
     rows = kind(*fields) if function is many else kind(*fields, 1.0, np.ones(1))
     function(rows, block_work(rows, 64, n_out, 32, 1), order, w, z)
     print("# function")

@@ -50,13 +50,13 @@ def run_narrow_forward(rows, work, order, first, count, piece, w, z, step, threa
 
 
 @entry
-def run_narrow_gradient(rows, work, count, begin, end, dz, step, columns, dw, thread):
+def run_narrow_gradient(rows, work, count, begin, end, of_all, dz, step, columns, dw, thread):
     rows, work = views(rows), views(work)
     totals, left = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1]), pointer(dz, 0)
     blocks.column_sums(left, step, count, columns, totals)
     samples, width, to = narrow.samples_of(work, thread), work.tiles.width, pointer(dw, 0)
     scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
-    narrow.narrow_gradient(scale, offset, samples, count, begin, end, width, left, step, totals, to)
+    narrow.narrow_gradient(scale, offset, samples, count, begin, end, of_all, width, left, step, totals, to)
 
 
 @entry
@@ -118,6 +118,13 @@ def run_lanes(w, n_in, columns, size, width, order, forth, room):
 def any_fill(monkeypatch):
     """Take blocks however poorly filled they are."""
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
+
+
+@pytest.fixture(params=[2.0, 0.1] if narrow.SHARING else [2.0])
+def min_share(request, monkeypatch):
+    """Keep no block of all rows, or some."""
+    monkeypatch.setattr(made, "MIN_SHARE", request.param)
+    return request.param
 
 
 class Problem:
@@ -210,8 +217,9 @@ def narrow_outputs(problem, piece, distance=16):
     w, tail = lane_weights(problem).ravel(), (z.flat, problem.step, THREAD, distance)
     run_narrow_forward(problem.rows, problem.work, problem.order, problem.first, problem.count, piece, w, *tail)
     z.assert_untouched_around()
-    assert np.isnan(z.array[:, width:]).all(), "written between the rows"
-    assert not z.array[:, problem.n_out : width].any(), "units that there are not"
+    columns = padded(width, problem.dtype)
+    assert np.isnan(z.array[:, columns:]).all(), "written between the rows"
+    assert not z.array[:, problem.n_out : columns].any(), "units that there are not"
     problem.assert_others_untouched()
     return z.array[:, : problem.n_out].copy()
 
@@ -219,34 +227,49 @@ def narrow_outputs(problem, piece, distance=16):
 def assert_masks(problem):
     """Bits say which samples have a block, and their values lie in its place."""
     rows, masks, values = problem.rows, problem.work.tiles.masks[THREAD], problem.work.tiles.values[THREAD]
+    of_all = np.zeros(int(rows.cuts[-1]), bool)
+    for first in rows.cuts[:-1]:
+        of_all[first : first + rows.always] = True
     for b, sample in enumerate(problem.samples):
-        has = np.zeros(int(rows.cuts[-1]), bool)
-        for piece in range(len(rows.cuts) - 1):
-            numbers, found = entries(rows, int(sample) * (len(rows.cuts) - 1) + piece)
+        has = np.zeros(len(of_all), bool)
+        kept = values[b, : has.size * rows.size].reshape(-1, rows.size)
+        for piece, first in enumerate(rows.cuts[:-1]):
+            record = int(sample) * (len(rows.cuts) - 1) + piece
+            numbers, found = entries(rows, record)
             has[numbers] = True
-            np.testing.assert_array_equal(values[b, : has.size * rows.size].reshape(-1, rows.size)[numbers], found)
+            np.testing.assert_array_equal(kept[numbers], found)
+            np.testing.assert_array_equal(kept[first : first + rows.always], values_of_all(rows, record))
         bits = masks[b // 64, : has.size] >> np.uint64(b % 64) & np.uint64(1)
-        np.testing.assert_array_equal(bits, has)
+        np.testing.assert_array_equal(bits[~of_all], has[~of_all])
     rest = problem.count % 64
     if rest:
-        assert (masks[problem.count // 64, : has.size] >> np.uint64(rest) == 0).all(), "bits of samples that are not"
+        unused = masks[problem.count // 64, : has.size][~of_all] >> np.uint64(rest)
+        assert not unused.any(), "bits of samples that are not"
 
 
 def entries(rows, record):
     """Numbers and values of a record."""
     begin, end = (int(n) for n in rows.starts[record : record + 2])
-    one, header = 2 + rows.size * rows.like.itemsize, 8 * rows.groups
-    raw = rows.records[(record + 1) * header + begin * one :][: (end - begin) * one]
+    one = 2 + rows.size * rows.like.itemsize
+    raw = rows.records[(record + 1) * rows.head + begin * one :][: (end - begin) * one]
     values = np.frombuffer(raw[2 * (end - begin) :].tobytes(), rows.like.dtype)
     return raw[: 2 * (end - begin)].view(np.uint16), values.reshape(-1, rows.size)
 
 
+def values_of_all(rows, record):
+    """Values of the blocks that each row has."""
+    start = int(rows.starts[record]) * (2 + rows.size * rows.like.itemsize) + record * rows.head
+    raw = rows.records[start:][: rows.always * rows.size * rows.like.itemsize]
+    return np.frombuffer(raw.tobytes(), rows.like.dtype).reshape(-1, rows.size)
+
+
 def narrow_gradients(problem, begin, end):
-    """Run ``narrow_gradient``; returns the gradients of the inputs by their place."""
+    """Run ``narrow_gradient`` for blocks of a slice; returns the gradients of the inputs by their place."""
     width, size = problem.work.tiles.width, problem.size
+    of_all = int(max(cut for cut in problem.cuts if cut <= begin)) + problem.rows.always
     dw, dz = Guarded((end - begin, width, size), problem.dtype), problem.padded_dz().ravel()
     tail = dz, problem.step, problem.columns, dw.flat, THREAD
-    run_narrow_gradient(problem.rows, problem.work, problem.count, begin, end, *tail)
+    run_narrow_gradient(problem.rows, problem.work, problem.count, begin, end, of_all, *tail)
     dw.assert_untouched_around()
     assert not dw.array[:, problem.n_out :].any(), "units that there are not"
     by_place = dw.array.transpose(0, 2, 1).reshape(-1, width)
@@ -257,9 +280,11 @@ def narrow_gradients(problem, begin, end):
 
 @pytest.mark.parametrize("kind", NARROW_KINDS, ids=str)
 @pytest.mark.parametrize("n_out", NARROW)
-def test_narrow_equals_numpy(kind, n_out):
+def test_narrow_equals_numpy(kind, n_out, min_share):
     for n_in, count in SHAPES:
         problem = Problem(1, kind, n_in, n_out, count, n_slices=2 if n_in == 100 else 1)
+        if min_share > 1 or n_in == 100:
+            assert (problem.rows.always > 0) == (min_share < 1)
         for piece, inputs in problem.pieces():
             exact, size = problem.outputs(inputs)
             assert_close(narrow_outputs(problem, piece), exact, problem.forward_bound(size))
@@ -267,7 +292,10 @@ def test_narrow_equals_numpy(kind, n_out):
         for begin, end in pairwise(problem.cuts):
             inputs = problem.rows.order[begin * problem.size : end * problem.size]
             exact, size = problem.gradients(inputs)
-            assert_close(narrow_gradients(problem, begin, end), exact, problem.backward_bound(size))
+            found = narrow_gradients(problem, begin, end)
+            assert_close(found, exact, problem.backward_bound(size))
+            parts = [narrow_gradients(problem, *part) for part in pairwise((begin, begin + 1, begin + 4, end))]
+            assert same_bits(np.concatenate(parts), found)
 
 
 @pytest.mark.parametrize("kind", NARROW_KINDS, ids=str)
@@ -429,7 +457,7 @@ def outputs(problem, distance=16):
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("n_out", [7, 25])
-def test_a_samples_bits_do_not_depend_on_the_others(kind, n_out):
+def test_a_samples_bits_do_not_depend_on_the_others(kind, n_out, min_share):
     problem = Problem(5, kind, 37, n_out, 65)
     together = outputs(problem)
     assert same_bits(outputs(problem, distance=1), together)
@@ -447,7 +475,7 @@ def test_a_samples_bits_do_not_depend_on_the_others(kind, n_out):
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("n_out", [7, 25])
-def test_samples_without_entries_have_the_base(kind, n_out):
+def test_samples_without_entries_have_the_base(kind, n_out, min_share):
     problem = Problem(6, kind, 64, n_out, 33)
     problem.order[:] = 4
     problem.samples, problem.x = problem.order[:33], np.zeros_like(problem.x)
@@ -463,12 +491,13 @@ def test_samples_without_entries_have_the_base(kind, n_out):
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("n_out", [7, 25])
 @pytest.mark.parametrize("changed", [0, 1])
-def test_records_of_rows_that_changed_stay_in_bounds(kind, n_out, changed):
+def test_records_of_rows_that_changed_stay_in_bounds(kind, n_out, changed, min_share):
     """Records are as long as they were counted; what has gone since has become blocks of zeros, all of one number."""
     problem = Problem(7, kind, 100, n_out, 65, n_slices=2)
     rows, data = problem.rows, np.full((90, 100), changed, kind[0])
     is_wide = isinstance(rows, blocks.ColumnBlocks)
-    places = made._places(rows.order, rows.size, rows.cuts, data.dtype, rows.like.dtype, is_wide)
+    cut = made.Cut(rows.order, rows.size, rows.cuts, rows.always)
+    places = made._places(cut, data.dtype, rows.like.dtype, is_wide)
     described = user_rows.dense_rows(data, 1.0, np.zeros(100, problem.dtype))
     blocks.read_blocks(described, data[0], 90, places, np.zeros(0, np.uint32), rows)
     for piece in range(2):

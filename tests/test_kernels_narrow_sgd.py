@@ -10,7 +10,7 @@ from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 from fastnet import block_rows as made
 from fastnet._jit import entry
 from fastnet.kernels import narrow, narrow_sgd
-from fastnet.layout import narrow_width, row_step
+from fastnet.layout import narrow_width, padded, row_step
 from fastnet.simd import pointer
 from fastnet.views import views
 
@@ -47,7 +47,7 @@ def run_update(rows, work, order, first, count, piece, dz, step, factor, v, thre
     width, left, weights, samples = work.tiles.width, pointer(dz, 0), pointer(v, 0), narrow.samples_of(work, thread)
     if count > narrow_sgd.SCATTERED:
         begin, end = rows.cuts[piece], rows.cuts[piece + 1]
-        narrow_sgd.narrow_step(samples, count, begin, end, width, left, step, factor, weights)
+        narrow_sgd.narrow_step(samples, count, begin, end, rows.always, width, left, step, factor, weights)
     else:
         narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, left, step, factor, weights)
 
@@ -68,6 +68,13 @@ def any_fill(monkeypatch):
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
 
 
+@pytest.fixture(params=[2.0, 0.1] if narrow.SHARING else [2.0])
+def min_share(request, monkeypatch):
+    """Keep no block of all rows, or some."""
+    monkeypatch.setattr(made, "MIN_SHARE", request.param)
+    return request.param
+
+
 class Problem:
     """A matrix as blocks, folded weights in lanes, and a minibatch; what is exact is by place in a row of blocks."""
 
@@ -78,7 +85,7 @@ class Problem:
         X[3:7] = 0  # without entries
         scale, self.exact = (1 / 255 if data == np.uint8 else 0.5), wider(self.dtype)
         mean = (X.mean(axis=0) * scale).astype(self.dtype)
-        self.rows = made.block_rows(X, scale, mean, n_out, count, n_slices)
+        self.rows = made.block_rows(X, scale, mean, n_out, max(count, 32), n_slices)
         self.n_out, self.count, self.size, self.cuts = n_out, count, self.rows.size, self.rows.cuts
         self.width, n_blocks = narrow_width(n_out, self.dtype), int(self.cuts[-1])
         self.first, self.order = 3, self.rng.integers(0, 90, count + 9).astype(np.uint32)
@@ -90,7 +97,7 @@ class Problem:
         self.v[:, :n_out] = self.rng.standard_normal((n_blocks, n_out, self.size))
         self.v.transpose(0, 2, 1).reshape(-1, self.width)[n_in:] = 0
         self.step = row_step(max(n_out, self.width), self.dtype)
-        self.columns = -(-self.width // self.size) * self.size
+        self.columns = padded(self.width, self.dtype)
         self.work = Work(made.block_work(self.rows, n_in, n_out, count, THREADS))
         for name in ("masks", "values"):
             getattr(self.work.tiles, name)[:] = 77
@@ -135,8 +142,9 @@ def forward(problem, piece, u, base, distance=16):
 @kinds
 @units
 @pytest.mark.parametrize("count", COUNTS)
-def test_forward_equals_numpy(kind, n_out, count):
+def test_forward_equals_numpy(kind, n_out, count, min_share):
     problem = Problem(kind, n_out, count)
+    assert (problem.rows.always > 0) == (min_share < 1)
     for piece in (0, 1):
         u, base, at = problem.line(), problem.line(), problem.places(piece)
         v, x, mean = problem.by_place(problem.v)[at], problem.x[:, at], problem.mean[at]
@@ -166,6 +174,7 @@ def check_update(problem, n_out, count):
         size[at] += np.abs(FACTOR) * (np.abs(problem.x[:, at]).T @ np.abs(slope))
         assert_close(problem.by_place(v.array), before + change, gamma(count + 6, problem.dtype) * size)
         idle = ~problem.x.reshape(count, -1, problem.size).any(axis=(0, 2))
+        idle[problem.cuts[piece] : problem.cuts[piece] + problem.rows.always] = False
         idle[: problem.cuts[piece]] = idle[problem.cuts[piece + 1] :] = True
         assert idle.any()
         assert same_bits(v.array[idle], problem.v[idle])
@@ -174,7 +183,7 @@ def check_update(problem, n_out, count):
 @kinds
 @units
 @pytest.mark.parametrize("count", COUNTS)
-def test_update_equals_numpy(kind, n_out, count):
+def test_update_equals_numpy(kind, n_out, count, min_share):
     check_update(Problem(kind, n_out, count), n_out, count)
 
 
@@ -213,7 +222,7 @@ def test_settlement_equals_numpy(kind, n_out):
 
 
 @kinds
-def test_a_samples_bits_do_not_depend_on_the_others(kind):
+def test_a_samples_bits_do_not_depend_on_the_others(kind, min_share):
     problem = Problem(kind, 7, 65)
     u, base = problem.line(), problem.line()
     together = forward(problem, 0, u, base)

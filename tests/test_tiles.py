@@ -9,7 +9,6 @@ from fastnet.kernels.narrow import transpose_bits
 from fastnet.layout import lanes, short_lanes
 from fastnet.simd import (
     copy_lanes,
-    first_short,
     load_as,
     load_repeated,
     pointer,
@@ -26,7 +25,7 @@ from fastnet.tiles import (
     tile_muladd_shorts,
     tile_muladd_vector,
     tile_row_sums,
-    tile_shorts,
+    tile_short_totals,
     tile_store,
     tile_zeros,
 )
@@ -85,11 +84,14 @@ def run_muladd_shorts(start, factors, vector, out):
 
 
 @entry
-def run_shorts(start, sums, first):
-    w = pointer(start, 0)
-    tile = tile_shorts(tile_load(tile_zeros(w, 5, 1), w, lanes_of(w)))
-    tile_row_sums(tile, pointer(sums, 0))
-    store(pointer(first, 0), 0, first_short(load_vector(w, 0)))
+def run_short_totals(start, n, sums):
+    w, to = pointer(start, 0), pointer(sums, 0)
+    if n == 3:
+        tile_store(tile_short_totals(tile_load(tile_zeros(w, 3, 1), w, lanes_of(w))), to, 0)
+    elif n == 5:
+        tile_store(tile_short_totals(tile_load(tile_zeros(w, 5, 1), w, lanes_of(w))), to, 0)
+    else:
+        tile_store(tile_short_totals(tile_load(tile_zeros(w, 10, 1), w, lanes_of(w))), to, 0)
 
 
 @entry
@@ -187,15 +189,16 @@ def test_tile_muladd_shorts(dtype, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_tiles_as_short_vectors(dtype, rng):
-    n = 5 * lanes(dtype) // short_lanes(dtype)
+@pytest.mark.parametrize("rows", [3, 5, 10])
+def test_short_totals(dtype, rows, rng):
+    """One sum for each short vector, in order, and zeros behind the last."""
+    n = rows * lanes(dtype) // short_lanes(dtype)
     start = rng.integers(-9, 9, (n, short_lanes(dtype))).astype(dtype)
-    sums, first = Guarded(n, dtype), Guarded(short_lanes(dtype), dtype)
-    run_shorts(start.ravel(), sums.flat, first.flat)
-    np.testing.assert_array_equal(sums.array, start.sum(axis=1))
-    np.testing.assert_array_equal(first.array, start[0])
+    sums = Guarded(-(-n // lanes(dtype)) * lanes(dtype), dtype)
+    run_short_totals(start.ravel(), rows, sums.flat)
+    np.testing.assert_array_equal(sums.array[:n], start.sum(axis=1))
+    assert not sums.array[n:].any()
     sums.assert_untouched_around()
-    first.assert_untouched_around()
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -37,7 +37,7 @@ from ..tiles import (
     tile_zeros,
 )
 from .blocks import ask_for, record
-from .narrow import FEW_ROWS, MANY, MANY_ROWS, WORD, add_samples, begin_sample, put_bits, turn_bits
+from .narrow import FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16).
@@ -104,16 +104,18 @@ def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, 
 
 @core
 def _add(total, factor, place):
+    """Add a tile times a factor, a number or a vector, to what lies in memory."""
     tile_store(tile_plus(tile_load(total, place, lanes(place)), factor, total), place, lanes(place))
 
 
 @core
 def _step(tile, samples, count, begin, end, always, dz, step, factor, v):
     size, length = lanes(short(v)), tile_height(tile) * lanes(v)
-    for block in range(begin, begin + always, 2):
-        one, two = add_samples(tile, tile, samples, count, block, block + 1, dz, dz, step, v, False)
-        _add(one, factor, shift(v, block * length))
-        _add(two, factor, shift(v, (block + 1) * length))
+    if SHARING:
+        for block in range(begin, begin + always, 2):
+            one, two = add_samples(tile, tile, samples, count, block, block + 1, dz, dz, step, v, False)
+            _add(one, factor, shift(v, block * length))
+            _add(two, factor, shift(v, (block + 1) * length))
     for block in range(begin + always, end):
         total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
@@ -143,8 +145,9 @@ def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
     for b in range(count):
         line = tile_muladd_shorts(tile, shift(dz, b * step), splat(v, factor))
         found = record(rows, order[first + b], piece)
-        for t in range(rows.always):
-            _add(line, load_repeated(found.always, t * size, v), shift(v, (rows.cuts[piece] + t) * length))
+        if SHARING:
+            for t in range(rows.always):
+                _add(line, load_repeated(found.always, t * size, v), shift(v, (rows.cuts[piece] + t) * length))
         for t in range(found.n):
             _add(line, load_repeated(found.values, t * size, v), shift(v, np.int64(found.numbers[t]) * length))
 
