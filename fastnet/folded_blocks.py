@@ -75,10 +75,10 @@ def update(rows, net, optimizer, order, first, dout, count, work, begin, end, th
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
         factor, width = -rate / (keep * alpha), work.tiles.width
         scaled = factor * rows.factor
-        if count > narrow_sgd.SCATTERED:
+        if narrow_sgd.scatters(rows, count):
+            narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, dout, step, scaled, w)
+        else:
             block, stop = rows.cuts[piece], rows.cuts[piece + 1]
             narrow_sgd.narrow_step(samples, count, block, stop, rows.always, width, dout, step, scaled, w)
-        else:
-            narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, dout, step, scaled, w)
         sparse.fold(products, 1, count, dout, step, factor, keep, rate, _columns(work, w), u, q)
         work.tiles.alpha[piece, 0] = alpha * keep

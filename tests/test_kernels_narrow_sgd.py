@@ -45,7 +45,7 @@ def run_forward(rows, work, order, first, count, piece, v, u, base, alpha, produ
 def run_update(rows, work, order, first, count, piece, dz, step, factor, v, thread):
     rows, work = views(rows), views(work)
     width, left, weights, samples = work.tiles.width, pointer(dz, 0), pointer(v, 0), narrow.samples_of(work, thread)
-    if count > narrow_sgd.SCATTERED:
+    if not narrow_sgd.scatters(rows, count):
         begin, end = rows.cuts[piece], rows.cuts[piece + 1]
         narrow_sgd.narrow_step(samples, count, begin, end, rows.always, width, left, step, factor, weights)
     else:
@@ -128,7 +128,7 @@ def forward(problem, piece, u, base, distance=16):
     assert not z.array[:, problem.n_out : problem.columns].any(), "units that there are not"
     masks, at = problem.work.tiles.masks, problem.places(piece)
     assert (masks[[0, 2]] == 77).all(), "of another thread"
-    if problem.count <= narrow_sgd.SCATTERED:
+    if problem.count <= narrow_sgd.SCATTERED and problem.rows.always == 0:
         assert (masks == 77).all(), "written for nothing"
     products = problem.x[:, at] * problem.mean[at]
     bound = gamma(int(problem.cuts[-1]) + problem.size + 4, problem.dtype) * np.abs(products).sum(axis=1)

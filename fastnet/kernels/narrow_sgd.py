@@ -40,8 +40,17 @@ from .blocks import ask_for, record
 from .narrow import FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
-# block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16).
+# block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have blocks
+# of all: a loop over these beside the other, even one that never runs, made B = 1 slower by up to a quarter, in some
+# processes and not in others.
 SCATTERED = 12
+
+
+@core
+def scatters(rows, count):
+    """Whether samples add to the weights one by one."""
+    return count <= SCATTERED and rows.always == 0
+
 
 # -- forward -------------------------------------------------------------------------------------------
 
@@ -60,7 +69,7 @@ class Folded(NamedTuple):
 @core
 def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
     v, nothing = folded.v, tile_short_totals(tile)
-    size, length, listed = lanes(short(v)), tile_height(tile) * lanes(v), count > SCATTERED
+    size, length, listed = lanes(short(v)), tile_height(tile) * lanes(v), not scatters(rows, count)
     begin = rows.cuts[piece] + rows.always
     n_groups = -(-(rows.cuts[piece + 1] - begin) // WORD)
     found = record(rows, order[first], piece)
@@ -145,16 +154,13 @@ def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
     for b in range(count):
         line = tile_muladd_shorts(tile, shift(dz, b * step), splat(v, factor))
         found = record(rows, order[first + b], piece)
-        if SHARING:
-            for t in range(rows.always):
-                _add(line, load_repeated(found.always, t * size, v), shift(v, (rows.cuts[piece] + t) * length))
         for t in range(found.n):
             _add(line, load_repeated(found.values, t * size, v), shift(v, np.int64(found.numbers[t]) * length))
 
 
 @kernel
 def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v):
-    """Do the same sample by sample."""
+    """Do the same sample by sample, for rows without blocks of all."""
     if width == MANY:
         _scatter(tile_zeros(v, MANY_ROWS, 1), rows, order, first, count, piece, dz, step, factor, v)
     else:
