@@ -185,14 +185,15 @@ def test_scale_and_offset_lie_by_place(n_out, any_fill, rng):
 
 
 def test_slices_have_equal_shares(any_fill, rng):
-    """Of the samples that have their blocks, and of the blocks, whose weights are updated."""
+    """Of the blocks, and of the samples that have them; with few units the first slice has a few busy ones more."""
     X = blocky(rng, 400, 512)
     X[:, :256] *= rng.random((400, 1)) < 0.2  # most entries lie in the other half
     for n_out, batch_size in ((FEW, 32), (MANY, 32), (MANY, 1000)):
         found = blocks_of(X, n_out, 2, batch_size=batch_size)
         counts = np.diff(found.starts.astype(int)).reshape(-1, 2).mean(axis=0)
-        for shares in (counts, np.diff(found.cuts)):
-            assert abs(shares[0] - shares[1]) <= 0.05 * shares.sum()
+        more = made.HANDICAP if n_out == FEW else 0
+        assert abs(found.cuts[1] - found.cuts[2] / 2 - more / 2) <= 1
+        assert -0.05 * counts.sum() <= counts[0] - counts[1] <= 0.05 * counts.sum() + more
 
 
 def test_no_slice_is_without_blocks():

@@ -40,9 +40,9 @@ from .blocks import ask_for, record
 from .narrow import FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
-# block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have blocks
-# of all: a loop over these beside the other, even one that never runs, made B = 1 slower by up to a quarter, in some
-# processes and not in others.
+# block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have
+# blocks of all: a loop over these beside the other, even one that never runs, made B = 1 slower by up to a quarter, in
+# some processes and not in others.
 SCATTERED = 12
 
 
