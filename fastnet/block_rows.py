@@ -10,7 +10,7 @@ from .column_order import order_together
 from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
-from .kernels.narrow import ROWS, SHARING, WORD
+from .kernels.narrow import BLOCKS, ROWS, SHARING, WORD
 from .kernels.narrow_sgd import SCATTERED
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
@@ -152,11 +152,11 @@ def _dealt(counts: np.ndarray, n_slices: int, handicap: int) -> tuple[np.ndarray
 
 
 def _always(shares: np.ndarray, cuts: np.ndarray) -> int:
-    """How many of the first blocks of each slice, an even number, are worth keeping of all rows."""
+    """How many of the first blocks of each slice, a multiple of ``BLOCKS``, are worth keeping of all rows."""
     if not SHARING:
         return 0
     least = min(int((shares[first:end] >= MIN_SHARE).sum()) for first, end in pairwise(cuts.tolist()))
-    return least // 2 * 2
+    return least // BLOCKS * BLOCKS
 
 
 def _made(

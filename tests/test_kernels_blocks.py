@@ -120,7 +120,7 @@ def any_fill(monkeypatch):
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
 
 
-@pytest.fixture(params=[2.0, 0.1] if narrow.SHARING else [2.0])
+@pytest.fixture(params=[2.0, 0.0] if narrow.SHARING else [2.0])
 def min_share(request, monkeypatch):
     """Keep no block of all rows, or some."""
     monkeypatch.setattr(made, "MIN_SHARE", request.param)

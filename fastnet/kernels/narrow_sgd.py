@@ -37,7 +37,7 @@ from ..tiles import (
     tile_zeros,
 )
 from .blocks import ask_for, record
-from .narrow import FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
+from .narrow import BLOCKS, FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have
@@ -121,10 +121,13 @@ def _add(total, factor, place):
 def _step(tile, samples, count, begin, end, always, dz, step, factor, v):
     size, length = lanes(short(v)), tile_height(tile) * lanes(v)
     if SHARING:
-        for block in range(begin, begin + always, 2):
-            one, two = add_samples(tile, tile, samples, count, block, block + 1, dz, dz, step, v, False)
-            _add(one, factor, shift(v, block * length))
-            _add(two, factor, shift(v, (block + 1) * length))
+        for i in range(begin, begin + always, BLOCKS):
+            tiles, places = (tile, tile, tile, tile), (i, i + 1, i + 2, i + 3)
+            one, two, three, four = add_samples(tiles, samples, count, places, dz, dz, step, v, False)
+            _add(one, factor, shift(v, i * length))
+            _add(two, factor, shift(v, (i + 1) * length))
+            _add(three, factor, shift(v, (i + 2) * length))
+            _add(four, factor, shift(v, (i + 3) * length))
     for block in range(begin + always, end):
         total, found = tile, np.uint64(0)
         for word in range(-(-count // WORD)):
