@@ -267,10 +267,10 @@ def test_a_number_of_epochs(dense, tmp_path, monkeypatch):
 @pytest.mark.parametrize("every", [100, "1h", None, 4])
 def test_the_best_is_that_of_all_epochs(dense, tmp_path, every):
     """It is remembered, and written along with the next one."""
-    trainer = make(dense, tmp_path, Interrupt(80), learning_rate=1.0, checkpoint_every=every)
+    settings = {"schedule": lambda epoch: 0.2 if epoch < 12 else 5.0, "checkpoint_every": every}
     with pytest.raises(KeyboardInterrupt):
-        fit(trainer, dense, 20)
-    history = fit(make(dense, tmp_path, learning_rate=1.0, checkpoint_every=every), dense, 20, resume=True)
+        fit(make(dense, tmp_path, Interrupt(80), **settings), dense, 20)
+    history = fit(make(dense, tmp_path, **settings), dense, 20, resume=True)
     best = int(history.val_loss.argmin()) + 1
     assert best < 18
     assert folders.files(tmp_path)[0][0] == (20, 0)
