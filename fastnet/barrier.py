@@ -3,9 +3,10 @@
 Each thread owns one cache line of a small int64 array and counts its arrivals there; nobody else writes it. Spinning
 threads yield the processor after a while, so that a third busy process slows them down but never stalls them.
 
-A thread that has lost its processor keeps all others waiting for milliseconds. Where that takes a quarter of the time
-or more, as beside a busy process, thread 0 goes on alone (``leave`` tells the others): no bit depends on who computes
-what. Now and then, as on a shared machine, it costs less than to do without the other threads.
+A thread that has lost its processor keeps all others waiting for milliseconds, or it shares the processor with them.
+Where that takes a quarter of the time or more, as beside a busy process, thread 0 goes on alone (``leave`` tells the
+others): no bit depends on who computes what. Now and then, as on a shared machine, it costs less than to do without the
+other threads.
 """
 
 import os
@@ -34,11 +35,15 @@ ALONE, PATIENCE, LIMIT, LATELY, SINCE, COUNTED = range(6)
 
 NEVER = 1 << 62
 _TICKS_PER_SECOND = 2.5e9  # of the time stamp counter, roughly
-_MIN_PATIENCE = 1e-3  # seconds; a thread that lost its processor gets it back after 1.4 ms or more
+
+# Seconds: of a wait that counts, beyond its spinning, and of one for a thread that wakes up. A thread that has lost its
+# processor gets it back after 1.4 ms or more; two threads that share one pass it on after each has spun for some 30 µs.
+_MIN_PATIENCE, _WAKING = 2e-5, 1e-3
 
 # Waits may take this share of the time, and so many seconds beyond it before anything is done about them: two threads
 # are 1.4 to 1.9 times as fast as one.
 _SHARE, _SPARE_SECONDS = 4, 4e-3
+_WAKING_TICKS = int(_WAKING * _TICKS_PER_SECOND)
 
 
 def arrivals(n_threads: int, seconds: float = 0.0) -> np.ndarray:
@@ -138,8 +143,9 @@ def wait(words, thread, n_threads):
 
 @kernel
 def forget_waits(words, thread):
-    """Forget this thread's own long waits: those of the first round are for threads that have yet to wake up."""
-    _publish(pointer(words, thread * LINE + WAITED), 0)
+    """Forget this thread's waits, those of the first round, unless the others took long to wake up."""
+    if words[thread * LINE + WAITED] < _WAKING_TICKS:
+        _publish(pointer(words, thread * LINE + WAITED), 0)
 
 
 @kernel

@@ -14,6 +14,11 @@ def after_round(words, number, n_threads):
     barrier.count_waits(views(words), number, n_threads)
 
 
+@entry
+def after_first_round(words, thread):
+    barrier.forget_waits(views(words), thread)
+
+
 @pytest.fixture
 def words():
     return barrier.arrivals(2)
@@ -67,3 +72,19 @@ def test_the_next_call_knows_what_waits_took(words):
     assert shared(words, ALONE) == NEVER
     assert shared(words, COUNTED) == words[WAITED] == 0
     assert shared(words, LATELY) == 2 * shared(words, LIMIT)
+
+
+def test_threads_may_take_some_time_to_wake_up_but_not_long(words):
+    usual, late = (int(seconds * barrier._TICKS_PER_SECOND) for seconds in (2e-4, 5e-3))
+    words[[WAITED, LINE + WAITED]] = usual, late
+    after_first_round(words, 0)
+    after_first_round(words, 1)
+    assert words[WAITED] == 0
+    assert words[LINE + WAITED] == late
+
+
+def test_threads_that_share_a_processor_are_noticed():
+    """Each of their waits is as short as another's spinning; in a large network healthy threads may wait so long."""
+    spinning = int(3e-5 * barrier._TICKS_PER_SECOND)
+    assert shared(barrier.arrivals(2), barrier.PATIENCE) < spinning
+    assert shared(barrier.arrivals(2, 1e-3), barrier.PATIENCE) > spinning
