@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from fastnet import Network, Trainer
+from fastnet import Network, Trainer, _parallel
 from fastnet._parallel import available_cpus, crew
 
 
@@ -45,6 +45,39 @@ def test_overlapping_crews_give_blas_its_threads_back():
     assert set(blas_threads()) == {1}
     two.__exit__(None, None, None)
     assert blas_threads() == before
+
+
+class Once:
+    """Raises KeyboardInterrupt when it is called for the first time."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, *_):
+        self.calls += 1
+        if self.calls == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("moment", ["tell", "begin", "wait"])
+def test_who_has_begun_meets_the_others_whenever_ctrl_c_strikes(moment, monkeypatch):
+    """Before the others are told, before the leading thread begins, or while it waits for the others' end."""
+    strike, meeting, seen = Once(), threading.Barrier(3, timeout=20), []
+
+    def meet(thread, n_threads):
+        if moment == "begin" and thread == 0:
+            strike()
+        meeting.wait()
+        seen.append(thread)
+
+    for name in {"tell", "wait"} & {moment}:
+        whole = getattr(_parallel._Member, name)
+        monkeypatch.setattr(_parallel._Member, name, lambda self, *job, whole=whole: (strike(), whole(self, *job)))
+    with crew(3) as run:
+        with pytest.raises(KeyboardInterrupt):
+            run(meet)
+        assert sorted(seen) == [0, 1, 2], "each once"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet")]
 
 
 def test_interrupted_at_any_time_training_ends_at_a_minibatch():
