@@ -13,7 +13,7 @@ Together = Callable[..., None]
 
 Job = tuple[Callable[..., Any], tuple[Any, ...]]
 
-_POLL_SECONDS = 1e-3
+_POLL_SECONDS, _LAST_SECONDS = 1e-3, 0.1
 
 
 def available_cpus() -> int:
@@ -104,6 +104,7 @@ class _Member(threading.Thread):
         """Return when such a job is done."""
         while self._finished is not job:
             time.sleep(_POLL_SECONDS)
+        self._done.acquire(timeout=_LAST_SECONDS)  # unless ``wait`` did so before the interruption
 
     def stop(self) -> None:
         """End the thread, whatever it was told."""

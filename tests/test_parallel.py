@@ -77,6 +77,9 @@ def test_who_has_begun_meets_the_others_whenever_ctrl_c_strikes(moment, monkeypa
         with pytest.raises(KeyboardInterrupt):
             run(meet)
         assert sorted(seen) == [0, 1, 2], "each once"
+        for count in (2, 3):
+            run(meet)
+            assert sorted(seen) == sorted([0, 1, 2] * count), "all are done when a later call returns"
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet")]
 
 
