@@ -87,30 +87,25 @@ class _Member(threading.Thread):
             self._done.release()
 
     def tell(self, job: Job | None) -> None:
-        """Let the thread begin with a job; None ends it."""
+        """Let the thread begin with a job; None ends it. It may be told again, after an interruption."""
         self._job = job
-        self._go.release()
+        with suppress(RuntimeError):  # told and not yet begun
+            self._go.release()
 
     def wait(self) -> None:
         """Return when the job is done."""
         self._done.acquire()
 
-    def tell_again(self, job: Job) -> None:
-        """Let the thread begin with a job that it may have been told, or not, before an interruption."""
-        with suppress(RuntimeError):  # told and not yet begun
-            self.tell(job)
-
     def make_sure(self, job: Job) -> None:
-        """Return when such a job is done."""
+        """Return when a job is done, for which somebody may have waited before an interruption, or not."""
         while self._finished is not job:
             time.sleep(_POLL_SECONDS)
         self._done.acquire(timeout=_LAST_SECONDS)  # unless ``wait`` did so before the interruption
 
     def stop(self) -> None:
-        """End the thread, whatever it was told."""
+        """End the thread, whatever it was told; one whose start was interrupted ends as soon as it begins."""
+        self.tell(None)
         if self.ident is not None:
-            with suppress(RuntimeError):
-                self.tell(None)
             self.join()
 
 
@@ -162,7 +157,7 @@ def crew(n_threads: int) -> Iterator[Together]:
         except KeyboardInterrupt:
             # It may have struck between any two of these lines, and who has begun waits at a barrier for the others: so
             # all begin, and finish.
-            _insist(*(partial(member.tell_again, job) for member in others), own.do)
+            _insist(*(partial(member.tell, job) for member in others), own.do)
             _insist(*(partial(member.make_sure, job) for member in others))
             raise
         for member in others:

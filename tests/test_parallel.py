@@ -83,6 +83,25 @@ def test_who_has_begun_meets_the_others_whenever_ctrl_c_strikes(moment, monkeypa
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet")]
 
 
+def test_a_thread_whose_start_is_interrupted_does_not_stay(monkeypatch):
+    whole = threading.Thread.start
+
+    def start(self):
+        whole(self)
+        self._ident = None  # as before the new thread has told it
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_parallel._Member, "start", start)
+    with pytest.raises(KeyboardInterrupt), crew(2):
+        pass
+    for _ in range(100):
+        if not [thread for thread in threading.enumerate() if thread.name.startswith("fastnet")]:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it is waiting still")
+
+
 def test_interrupted_at_any_time_training_ends_at_a_minibatch():
     """SIGINT at 30 different moments of a fit on two threads: none hangs, and the weights are finite."""
     rng = np.random.default_rng(0)
