@@ -96,9 +96,15 @@ def after_first_layer(net, targets, order, first, count, work, number, start, st
 
 @core
 def totals(work, count):
-    """Mean loss and right predictions of a minibatch, added up in the order of its rows."""
-    loss, hits = 0.0, 0
+    """Mean loss and right predictions of a minibatch; losses in four sums, which do not wait for each other."""
+    one, two, three, four, hits, whole = 0.0, 0.0, 0.0, 0.0, 0, count // 4 * 4
+    for b in range(0, whole, 4):
+        one += work.losses[b]
+        two += work.losses[b + 1]
+        three += work.losses[b + 2]
+        four += work.losses[b + 3]
+    for b in range(whole, count):
+        one += work.losses[b]
     for b in range(count):
-        loss += work.losses[b]
         hits += work.hits[b]
-    return loss, hits
+    return (one + two) + (three + four), hits

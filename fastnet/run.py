@@ -139,6 +139,7 @@ class Run:
         n_batches = -(-self.n_samples // batch_size)
         self._losses, self._hits = Results.none_of(n_batches)
         self._weights = minibatch_weights(np.zeros(0), np.arange(self.n_samples), batch_size)
+        self._epoch_weight = float(self._weights.sum())
         per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
         per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
         self._per_call = plan.whole_groups(per_call, self._group)
@@ -265,11 +266,13 @@ class Run:
         DivergenceError
             After the call in which a loss stopped being finite, or at the end if a weight has.
         """
-        first = 0 if results is None else results.done
-        self._losses, self._hits = Results.none_of(self.n_minibatches) if results is None else results
+        first = 0
+        if results is not None:
+            (self._losses, self._hits), first = results, results.done
         n_batches, self._optimizer = self.n_minibatches, self._as_compiled(optimizer)
         if self._targets.weights.size > 0:
             self._weights = minibatch_weights(self._targets.weights, order, self._batch_size)
+            self._epoch_weight = float(self._weights.sum())
         self._set_key(key)
         for begin in range(first, n_batches, self._per_call):
             end = min(begin + self._per_call, n_batches)
@@ -282,7 +285,7 @@ class Run:
         if not self.finite:
             self._diverge("a weight became infinite or NaN at the end", epoch, optimizer)
         self._loss += float((self._losses * self._weights).sum())  # BLAS would wake threads, which spin on beside ours
-        self._weight += float(self._weights.sum())
+        self._weight += self._epoch_weight
         self._right += int(self._hits.sum())
         self._trained += self.n_samples
 
