@@ -316,8 +316,8 @@ def tile_row_sums(typingctx, tile, start):
 def tile_short_totals(typingctx, tile):
     """Tile of one row: the sums of the lanes of each short vector of a tile of one column, filled up with zeros.
 
-    Whole vectors are added and shuffled: 10 short ones of AVX-512, each taken out of its vector first, took twice as
-    long, 47 cycles on Zen 5.
+    Whole vectors are added and shuffled, 12 shuffles for the 10 short ones of 5 registers of AVX-512; to take each out
+    of its register first would be some 30.
     """
     pieces = tile.vector.lanes // _short(tile.vector.dtype).lanes
 
