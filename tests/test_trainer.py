@@ -551,3 +551,11 @@ def test_the_order_of_an_epoch_does_not_depend_on_how_it_is_kept(monkeypatch):
     assert found.dtype == np.uint32
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(np.sort(found), np.arange(1000))
+
+
+def test_a_loss_that_stops_being_finite_is_found_in_its_minibatch():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((200, 6)), rng.integers(0, 3, 200)
+    trainer = Trainer(Network([6, 8, 3], activation="relu", seed=0), batch_size=10, learning_rate=1e30, seed=0)
+    with pytest.raises(DivergenceError, match=r"loss became (nan|inf) in minibatch \d+ of epoch 1"):
+        trainer.fit(X, y, epochs=1)
