@@ -1,15 +1,14 @@
 """The first layer on rows as blocks of columns, strung together from ``kernels/narrow.py`` and ``kernels/wide.py``.
 
-While a compiled call lasts, the first layer's weights, and what an optimizer remembers of them, lie in the order of
-the blocks; before and after, they lie as in any other network.
+While a compiled call lasts, the first layer's weights lie in the order of the blocks: see ``weight_order.py``.
 """
 
 from numba.extending import overload
 
-from . import barrier
+from . import weight_order
 from ._jit import OVERLOAD, OVERLOAD_CORE, core
-from .kernels import adam, blocks, clipping, dense, narrow, sgd, wide
-from .layers import UPDATE_ROWS, Gradient, apply, layer_columns, share, work_gradient
+from .kernels import blocks, clipping, narrow, sgd, wide
+from .layers import UPDATE_ROWS, apply, layer_columns, work_gradient
 from .layout import N_IN, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, short
 from .units import owned_units, panel_weights, plane, slices_of, unit_of
@@ -19,94 +18,14 @@ from .views import class_of
 PREFETCH_ROWS = 16
 
 
-# -- the order of the weights --------------------------------------------------------------------------
-
-
-def reorder(net, rows, work, vector, forth, thread, n_threads):
-    """Put a thread's share of the first layer's part of a packed vector in the order of the blocks, or back."""
-    raise NotImplementedError
-
-
-def _reorder_wide(net, rows, work, vector, forth, thread, n_threads):
-    n_in, columns, order = net.layers[0, N_IN], layer_columns(net, 0), pointer(rows.order, 0)
-    full = dense.panel_width(pointer(net.packed, 0))
-    begin, end = share(columns, full, thread, n_threads)
-    for column in range(begin, end, full):
-        w = pointer(vector, net.layers[0, PACKED_WEIGHTS] + n_in * column)
-        room = pointer(work.tiles.room, n_in * column)
-        blocks.permute_panel(w, n_in, min(full, columns - column), order, forth, room)
-
-
-def _reorder_narrow(net, rows, work, vector, forth, thread, n_threads):
-    if thread > 0:
-        return
-    n_in, columns, width = net.layers[0, N_IN], layer_columns(net, 0), work.tiles.width
-    order, room = pointer(rows.order, 0), pointer(work.tiles.room, 0)
-    w = pointer(vector, net.layers[0, PACKED_WEIGHTS])
-    if forth:
-        blocks.to_lanes(w, n_in, columns, lanes(short(w)), width, order, room)
-    else:
-        blocks.from_lanes(w, n_in, columns, lanes(short(w)), width, order, room)
-
-
-@overload(reorder, jit_options=OVERLOAD)
-def _choose_reorder(net, rows, work, vector, forth, thread, n_threads):
-    return _reorder_narrow if class_of(rows) is blocks.NarrowColumnBlocks else _reorder_wide
-
-
-def _reorder_memory(net, rows, work, optimizer, forth, thread, n_threads):
-    """Do the same to what an optimizer remembers."""
-    raise NotImplementedError
-
-
-def _reorder_sgd(net, rows, work, optimizer, forth, thread, n_threads):
-    if optimizer.velocity.size > 0:
-        reorder(net, rows, work, optimizer.velocity, forth, thread, n_threads)
-
-
-def _reorder_adam(net, rows, work, optimizer, forth, thread, n_threads):
-    reorder(net, rows, work, optimizer.m, forth, thread, n_threads)
-    reorder(net, rows, work, optimizer.v, forth, thread, n_threads)
-
-
-def _reorder_clipped(net, rows, work, optimizer, forth, thread, n_threads):
-    _reorder_memory(net, rows, work, optimizer.optimizer, forth, thread, n_threads)
-
-
-def _reorder_gradient(net, rows, work, optimizer, forth, thread, n_threads):
-    reorder(net, rows, work, optimizer.packed, forth, thread, n_threads)
-
-
-_MEMORIES = {
-    sgd.Sgd: _reorder_sgd,
-    adam.Adam: _reorder_adam,
-    clipping.Clipped: _reorder_clipped,
-    Gradient: _reorder_gradient,
-}
-
-
-@overload(_reorder_memory, jit_options=OVERLOAD)
-def _choose_memory(net, rows, work, optimizer, forth, thread, n_threads):
-    return _MEMORIES[class_of(optimizer)]
+# -- both kinds ----------------------------------------------------------------------------------------
 
 
 def begin_call(rows, net, work, optimizer, thread, n_threads):
     """Put the weights in the order of the blocks; no thread goes on before."""
-    reorder(net, rows, work, net.packed, True, thread, n_threads)
-    _reorder_memory(net, rows, work, optimizer, True, thread, n_threads)
-    barrier.wait(work.arrivals, thread, n_threads)
+    weight_order.order(rows, net, work, optimizer, thread, n_threads)
     begin, end = owned_units(work, thread, n_threads)
     set_bases(rows, net, work, begin, end)
-
-
-def end_call(rows, net, work, optimizer, thread, n_threads):
-    """Put the weights back, once no thread works on them any more."""
-    barrier.wait(work.arrivals, thread, n_threads)
-    reorder(net, rows, work, net.packed, False, thread, n_threads)
-    _reorder_memory(net, rows, work, optimizer, False, thread, n_threads)
-
-
-# -- both kinds ----------------------------------------------------------------------------------------
 
 
 @core

@@ -1,19 +1,20 @@
 """The first layer, which reads the user's rows: dense ones through a small tile, sparse ones as lists of entries.
 
-Rows as blocks of columns have ``block_layer.py``. The work is cut into units, a slice of the inputs times a panel of
-the outputs. A thread owns some units, always the same, so that weights stay in its caches, and of few slices, so that
-it reads no more of the rows than it needs. ``forward`` leaves a plane of partial sums for each slice, which
-``join_slices`` adds up; ``update`` updates the weights of the units. Which kind of rows is meant is decided by their
-type when compiling, so that a fit compiles one kind only.
+Rows as blocks of columns have ``block_layer.py``, dense ones for few units ``narrow_layer.py``. The work is cut into
+units, a slice of the inputs times a panel of the outputs. A thread owns some units, always the same, so that weights
+stay in its caches, and of few slices, so that it reads no more of the rows than it needs. ``forward`` leaves a plane of
+partial sums for each slice, which ``join_slices`` adds up; ``update`` updates the weights of the units. Which kind of
+rows is meant is decided by their type when compiling, so that a fit compiles one kind only.
 """
 
 from numba.extending import overload
 
-from . import block_layer, folded_blocks
+from . import block_layer, folded_blocks, narrow_layer, weight_order
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.clipping import Clipped
+from .kernels.narrow_dense import NarrowRows
 from .kernels.sgd import FoldedSgd
 from .layers import activate_rows, apply, layer_columns, update_bias, update_panel, work_gradient
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
@@ -318,7 +319,7 @@ _WIDE = _PLAIN | {
     "settle": _settle_dense,
     "settle clipped": block_layer.settle,
     "begin": block_layer.begin_call,
-    "end": block_layer.end_call,
+    "end": weight_order.put_back,
     "load": block_layer.load_wide,
     "forward": block_layer.forward_wide,
     "centred": block_layer.centred,
@@ -339,7 +340,22 @@ _NARROW_FOLDED = _NARROW | {
     "update": folded_blocks.update,
     "factor": _factor_folded,
 }
-_KINDS = {gather.Rows: _DENSE, sparse.SparseRows: _WHOLE, ColumnBlocks: _WIDE, NarrowColumnBlocks: _NARROW}
+_NARROW_DENSE = _DENSE | {
+    "place": narrow_layer.unit_place,
+    "begin": weight_order.order,
+    "end": weight_order.put_back,
+    "load": narrow_layer.load,
+    "forward": narrow_layer.forward,
+    "centred": narrow_layer.centred,
+    "update": narrow_layer.update,
+}
+_KINDS = {
+    gather.Rows: _DENSE,
+    NarrowRows: _NARROW_DENSE,
+    sparse.SparseRows: _WHOLE,
+    ColumnBlocks: _WIDE,
+    NarrowColumnBlocks: _NARROW,
+}
 _KINDS_FOLDED = {sparse.SparseRows: _FOLDED, NarrowColumnBlocks: _NARROW_FOLDED}
 
 

@@ -5,12 +5,13 @@ Strung together from ``kernels/narrow_sgd.py``; ``block_layer.py`` has what is f
 
 from . import barrier
 from ._jit import core
-from .block_layer import PREFETCH_ROWS, narrow_weights, reorder
+from .block_layer import PREFETCH_ROWS, narrow_weights
 from .kernels import narrow, narrow_sgd, sparse
 from .layers import work_gradient
 from .layout import STEP
 from .simd import lanes, pointer
 from .units import plane
+from .weight_order import reorder
 
 
 @core

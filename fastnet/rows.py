@@ -11,7 +11,11 @@ import numpy as np
 
 from .kernels import csr, gather, sparse
 from .kernels.dense import PANEL_VECTORS
-from .layout import aligned_zeros, lanes, padded, slice_cuts
+from .kernels.narrow_dense import NarrowRows, NarrowTiles
+from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, slice_cuts
+
+# Inputs from which on few units gain by lanes that lie along the inputs.
+MIN_INPUTS = 64
 
 # Largest share of entries that are not zero for which lists are taken. Measured with 784 random columns on one Zen 3
 # core: both take the same time at 0.35 (10 units, B = 32) and at 0.37 (300 units, B = 128).
@@ -40,6 +44,26 @@ def dense_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray) -> ga
     """
     code, multiplier = gather.CODES[X.dtype.name], whole_vectors(scale) if isinstance(scale, np.ndarray) else scale
     return gather.Rows(X.ctypes.data, X.strides[0], X.strides[1], code, X.shape[1], multiplier, whole_vectors(mean))
+
+
+def trained_rows(X: np.ndarray, scale: float | np.ndarray, mean: np.ndarray, n_out: int) -> gather.Rows | NarrowRows:
+    """Describe a checked matrix that a first layer of ``n_out`` units is trained on; as for ``dense_rows``."""
+    rows = dense_rows(X, scale, mean)
+    if not lies_along_lanes(X.shape[1], n_out, mean.dtype):
+        return rows
+    return NarrowRows(*rows, np.arange(X.shape[1]))
+
+
+def lies_along_lanes(n_in: int, n_out: int, dtype: np.dtype[Any]) -> bool:
+    """Whether the inputs of a dense first layer lie along the lanes in training, not its units."""
+    return n_in >= MIN_INPUTS and 0 < narrow_width(n_out, dtype) < padded(n_out, dtype)
+
+
+def narrow_tiles(rows: np.ndarray, n_in: int, n_out: int) -> NarrowTiles:
+    """Room for a minibatch of each thread, whose gathered ``rows`` have their room, and for the weights."""
+    dtype = rows.dtype
+    room = aligned_zeros(max(n_in * padded(n_out, dtype), lanes_room(n_in, n_out, dtype)), dtype)
+    return NarrowTiles(rows, room, narrow_width(n_out, dtype))
 
 
 def whole_vectors(vector: np.ndarray) -> np.ndarray:

@@ -13,13 +13,14 @@ from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.groups import grouped
+from .kernels.narrow_dense import NarrowRows
 from .layers import Net
 from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
 from .network import Network
 from .optimizers import Optimizer
 from .regularisation import Clipping, compiled_dropout
-from .rows import csr_rows, dense_rows, sparse_rows
+from .rows import csr_rows, sparse_rows, trained_rows
 from .sparse_data import RowBlocks, is_sparse, some_rows
 from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
 from .weighting import minibatch_weights
@@ -102,7 +103,7 @@ class Run:
         self._right = self._trained = 0
         self._loaded: Any = None
         self._X: Any = None
-        self._rows: gather.Rows | sparse.SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None
+        self._rows: gather.Rows | NarrowRows | sparse.SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None
         self._blocks: RowBlocks | None = None
         self._block: np.ndarray | None = None
         self.load(X, targets, batch_size, n_samples)
@@ -157,17 +158,20 @@ class Run:
 
     def _load_rows(self, n_slices: int) -> None:
         """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
-        X, scaling, entries = self._X, self._network._scaling(self._X), self._entries(self._X, n_slices)
+        X, entries = self._X, self._entries(self._X, n_slices)
         self._clipping.forget()
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
-        if entries is not None or not isinstance(self._rows, gather.Rows):
-            arguments = self._most, self._n_threads, True, n_slices, entries, self._net is not self._plain
+        rows = entries
+        if entries is None:
+            rows = self._dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype))
+        if entries is not None or not isinstance(self._rows, gather.Rows | NarrowRows):
+            arguments = self._most, self._n_threads, True, n_slices, rows, self._net is not self._plain
             self._work = workspace(self._plain.layers, self._network.dtype, *arguments, self._group)
+        self._rows = rows
         self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
-        if entries is not None:
-            self._rows = entries
-        else:
-            self._rows = dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype), *scaling)
+
+    def _dense_rows(self, X: np.ndarray) -> gather.Rows | NarrowRows:
+        return trained_rows(X, *self._network._scaling(self._X), self._sizes[1])
 
     def _entries(self, X: Any, n_slices: int) -> Any:
         """Blocks or entries of the rows, or None if these had better stay dense."""
@@ -203,7 +207,7 @@ class Run:
         batch_size, optimizer = self._batch_size, self._optimizer
         if self._blocks is not None and end > begin:
             self._block = self._blocks.rows(order, begin, end)  # kept alive
-            rows = dense_rows(self._block, *self._network._scaling(self._X))
+            rows = self._dense_rows(self._block)
             # Position ``begin * batch_size`` of the order is the block's first row.
             rows = rows._replace(address=rows.address - begin * batch_size * rows.row_step)
             targets, order = self._blocks.targets(targets, order), np.arange(len(order), dtype=np.uint32)

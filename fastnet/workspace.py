@@ -8,12 +8,14 @@ from . import barrier, plan
 from .block_rows import block_work, input_cuts
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.dense import PANEL_VECTORS
+from .kernels.gather import Rows
 from .kernels.groups import GroupWork
+from .kernels.narrow_dense import NarrowRows
 from .kernels.sparse import QUAD, SparseRows
 from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
 from .mixed_rows import MixedTiles
-from .rows import sparse_work
+from .rows import narrow_tiles, sparse_work
 
 
 def workspace(
@@ -23,7 +25,7 @@ def workspace(
     n_threads: int,
     train: bool,
     n_slices: int = 1,
-    rows: SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None,
+    rows: Rows | NarrowRows | SparseRows | ColumnBlocks | NarrowColumnBlocks | None = None,
     slopes: bool = False,
     group: int = 1,
 ) -> Work:
@@ -41,8 +43,8 @@ def workspace(
         Whether gradients will be computed, too. Else each thread works on ``batch_size`` rows of its own.
     n_slices : int
         Slices that the inputs are cut into.
-    rows : SparseRows, ColumnBlocks or NarrowColumnBlocks, optional
-        Rows that will be trained on if they are not dense.
+    rows : Rows, NarrowRows, SparseRows, ColumnBlocks or NarrowColumnBlocks, optional
+        Rows that will be trained on; without them, dense ones.
     slopes : bool, default=False
         Whether the network trains with slopes: see ``hidden.py``.
     group : int, default=1
@@ -59,8 +61,10 @@ def workspace(
     cuts = slice_cuts(sizes[0], n_slices)
     if not train:
         tiles = _mixed_tiles(layers, dtype, batch_size, n_threads)
-    elif rows is None:
+    elif rows is None or isinstance(rows, Rows):
         tiles = _tiles(layers, dtype, batch_size, n_threads)
+    elif isinstance(rows, NarrowRows):
+        tiles = narrow_tiles(_tiles(layers, dtype, batch_size, n_threads), sizes[0], sizes[1])
     elif isinstance(rows, SparseRows):
         tiles, cuts = sparse_work(rows, columns, batch_size, n_threads), rows.cuts
     else:

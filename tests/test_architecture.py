@@ -55,7 +55,7 @@ ORDER = [
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.blocks", "kernels.grouped_softmax"},
     {"kernels.narrow", "kernels.wide", "kernels.few_rows", "kernels.groups"},
-    {"kernels.narrow_sgd"},
+    {"kernels.narrow_sgd", "kernels.narrow_dense"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
     | {"kernels"},
@@ -69,7 +69,8 @@ ORDER = [
     {"functional.compiled_losses", "functional.compiled_updates"},
     {"functional", "layers", "optimizers", "targets", "online"},
     {"sampled_output", "units"},
-    {"block_layer"},
+    {"weight_order"},
+    {"block_layer", "narrow_layer"},
     {"folded_blocks"},
     {"decisions", "first_layer", "later_layer", "mixed_rows", "rows", "losses"},
     {"hidden"},

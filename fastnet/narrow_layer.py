@@ -1,0 +1,69 @@
+"""The first layer of few units on dense rows, strung together from ``kernels/narrow_dense.py``.
+
+While a compiled call lasts, the first layer's inputs lie along the lanes: see ``weight_order.py``.
+"""
+
+from ._jit import core
+from .kernels import dense, gather
+from .kernels.narrow_dense import narrow_dense_forward, narrow_dense_gradient
+from .layers import apply, work_gradient
+from .layout import PACKED_WEIGHTS, STEP
+from .simd import lanes, pointer, shift
+from .units import plane, slices_of
+
+
+@core
+def _tile(work, thread):
+    """Gathered rows of a thread, and their step."""
+    step = work.tiles.rows.shape[2]
+    return pointer(work.tiles.rows, thread * work.tiles.rows.shape[1] * step), step
+
+
+@core
+def _vectors(work, piece, like):
+    """First input of a slice, and its vectors of inputs: a slice is a unit."""
+    start = work.cuts[piece]
+    return start, dense.padded(work.cuts[piece + 1] - start, like) // lanes(like)
+
+
+def load(rows, net, order, first, count, work, begin, end, thread):
+    """Gather the inputs of the slices that units ``begin`` to ``end`` belong to."""
+    (tile, step), (start, stop) = _tile(work, thread), slices_of(net, work, begin, end)
+    gather.gather_rows(rows, order, first, count, len(order), work.cuts[start], work.cuts[stop], tile, step)
+
+
+def forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
+    """Partial sums of the slices ``begin`` to ``end``."""
+    (tile, tile_step), step, width = _tile(work, thread), net.layers[0, STEP], work.tiles.width
+    for piece in range(begin, end):
+        start, n = _vectors(work, piece, tile)
+        w, z = pointer(net.packed, net.layers[0, PACKED_WEIGHTS] + start * width), plane(net, work, place, piece, 0)
+        narrow_dense_forward(shift(tile, start), tile_step, w, width, n, z, step, count)
+
+
+def centred(rows, net, order, first, count, work, piece, thread, to, step):
+    """Write loaded inputs of a slice and a vector of zeros to rows ``step`` apart; returns their number."""
+    (tile, tile_step), start, n = _tile(work, thread), work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    for b in range(count):
+        gather.copy_row(shift(tile, b * tile_step + start), n, 1.0, shift(to, b * step))
+    return n
+
+
+def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
+    """Update the weights of the slices ``begin`` to ``end``."""
+    (tile, tile_step), step, gradient = _tile(work, thread), net.layers[0, STEP], work_gradient(work, thread)
+    width, place = work.tiles.width, net.layers[0, PACKED_WEIGHTS]
+    size = width * lanes(dout)
+    at_once = work.gradients.shape[1] // size // 2 * 2  # two vectors share the gradients dz
+    for piece in range(begin, end):
+        start, n = _vectors(work, piece, dout)
+        for i in range(0, n, at_once):
+            some, column = min(at_once, n - i), start + i * lanes(dout)
+            narrow_dense_gradient(shift(tile, column), tile_step, some, width, dout, step, count, gradient)
+            apply(optimizer, net.packed, place + column * width, gradient, some * size, True)
+
+
+def unit_place(rows, net, work, unit):
+    """Offset of a slice's weights in the packed parameters, and their number."""
+    start, stop, width = work.cuts[unit], work.cuts[unit + 1], work.tiles.width
+    return net.layers[0, PACKED_WEIGHTS] + start * width, dense.padded(stop - start, pointer(net.packed, 0)) * width
