@@ -68,7 +68,9 @@ class _Library(JITCodeLibrary):
     def add_linking_library(self, library):
         library._ensure_finalized()
         needed = library._linking_libraries if isinstance(library, _PartLibrary) else []
-        self._linking_libraries += [x for x in (library, *needed) if x not in self._linking_libraries]
+        added = dict.fromkeys((library, *needed))
+        # Those that are there already move behind what else calls them: an earlier caller may be one in a dead branch.
+        self._linking_libraries = [x for x in self._linking_libraries if x not in added] + list(added)
 
     def add_ir_module(self, ir_module):
         if ir_module.name == "wrapper":  # takes Python's arguments apart, once a call

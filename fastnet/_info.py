@@ -208,10 +208,11 @@ def _first_layer(
     sizes: tuple[int, ...], batch_size: int, density: float, fill: float, dtype: np.dtype[Any], n_slices: int
 ) -> tuple[str, str]:
     """Kind of rows that a fit takes, as ``block_rows`` and ``rows.sparse_rows`` decide once they have counted."""
+    few = "; with so few units the inputs lie along the lanes" if rows.lies_along_lanes(*sizes[:2], dtype) else ""
     if sizes[0] > np.iinfo(np.uint16).max + 1:
-        return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list"
+        return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list{few}"
     if density > rows.MAX_DENSITY:
-        return "dense", f"density {density:g} is more than {rows.MAX_DENSITY:g}"
+        return "dense", f"density {density:g} is more than {rows.MAX_DENSITY:g}{few}"
     as_blocks = block_rows.suits(sizes[0], sizes[1], batch_size, dtype)
     if as_blocks and fill >= block_rows.MIN_FILL:
         return "blocks", (

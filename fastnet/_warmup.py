@@ -9,6 +9,7 @@ import numpy as np
 from .fitting import validate
 from .losses import LOSS_OF_OUTPUT
 from .network import Network, _check_dtype
+from .rows import MIN_INPUTS
 from .trainer import Trainer
 
 _SAMPLES, _FEATURES, _OUTPUTS = 64, 8, 2
@@ -65,6 +66,7 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
         for n_units in (8, 16):  # few and many: see ``kernels/narrow_sgd.py`` and ``kernels/wide.py``
             _fit(name, _images(), {}, n_units)
         _fit(name, _images(), {"momentum": 0.9})  # see ``kernels/narrow.py``
+        _fit(name, _dense_rows(MIN_INPUTS), {}, 5)  # see ``kernels/narrow_dense.py``
     if "float32" in names:
         _fit("float32", _dense_rows(), _SCALED)
         _fit("float32", _images(), _DROPPED, 16)
@@ -73,8 +75,8 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
     return time.perf_counter() - started
 
 
-def _dense_rows() -> np.ndarray:
-    return np.linspace(1, 2, _SAMPLES * _FEATURES, dtype=np.float32).reshape(_SAMPLES, _FEATURES)
+def _dense_rows(n_features: int = _FEATURES) -> np.ndarray:
+    return np.linspace(1, 2, _SAMPLES * n_features, dtype=np.float32).reshape(_SAMPLES, n_features)
 
 
 def _sparse_rows() -> np.ndarray:

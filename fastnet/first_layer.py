@@ -12,6 +12,7 @@ from numba.extending import overload
 from . import block_layer, folded_blocks, narrow_layer, weight_order
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
+from .kernels.ahead import Ahead
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.clipping import Clipped
 from .kernels.narrow_dense import NarrowRows
@@ -128,8 +129,8 @@ def _forward_dense(rows, net, optimizer, order, first, count, work, place, begin
         start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
         w, out = shift(panel_weights(net, column), start * width), plane(net, work, place, piece, column)
         vectors = width // lanes(w)
-        x = shift(tile, start)
-        dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False)
+        x, ahead = shift(tile, start), Ahead(rows, order, first + count, start)
+        dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False, ahead)
 
 
 def _centred_dense(rows, net, order, first, count, work, piece, thread, to, step):
@@ -319,7 +320,7 @@ _WIDE = _PLAIN | {
     "settle": _settle_dense,
     "settle clipped": block_layer.settle,
     "begin": block_layer.begin_call,
-    "end": weight_order.put_back,
+    "end": weight_order.end_call,
     "load": block_layer.load_wide,
     "forward": block_layer.forward_wide,
     "centred": block_layer.centred,
@@ -342,8 +343,8 @@ _NARROW_FOLDED = _NARROW | {
 }
 _NARROW_DENSE = _DENSE | {
     "place": narrow_layer.unit_place,
-    "begin": weight_order.order,
-    "end": weight_order.put_back,
+    "begin": narrow_layer.begin_call,
+    "end": weight_order.end_call,
     "load": narrow_layer.load,
     "forward": narrow_layer.forward,
     "centred": narrow_layer.centred,

@@ -3,8 +3,10 @@
 While a compiled call lasts, the first layer's inputs lie along the lanes: see ``weight_order.py``.
 """
 
+from . import weight_order
 from ._jit import core
 from .kernels import dense, gather
+from .kernels.ahead import Ahead
 from .kernels.narrow_dense import narrow_dense_forward, narrow_dense_gradient
 from .layers import apply, work_gradient
 from .layout import PACKED_WEIGHTS, STEP
@@ -26,6 +28,11 @@ def _vectors(work, piece, like):
     return start, dense.padded(work.cuts[piece + 1] - start, like) // lanes(like)
 
 
+def begin_call(rows, net, work, optimizer, thread, n_threads):
+    """Bring the inputs to lie along the lanes; no thread goes on before."""
+    weight_order.order(rows, net, work, optimizer, thread, n_threads)
+
+
 def load(rows, net, order, first, count, work, begin, end, thread):
     """Gather the inputs of the slices that units ``begin`` to ``end`` belong to."""
     (tile, step), (start, stop) = _tile(work, thread), slices_of(net, work, begin, end)
@@ -38,7 +45,8 @@ def forward(rows, net, optimizer, order, first, count, work, place, begin, end, 
     for piece in range(begin, end):
         start, n = _vectors(work, piece, tile)
         w, z = pointer(net.packed, net.layers[0, PACKED_WEIGHTS] + start * width), plane(net, work, place, piece, 0)
-        narrow_dense_forward(shift(tile, start), tile_step, w, width, n, z, step, count)
+        ahead = Ahead(rows, order, first + count, start)
+        narrow_dense_forward(shift(tile, start), tile_step, w, width, n, z, step, count, ahead)
 
 
 def centred(rows, net, order, first, count, work, piece, thread, to, step):

@@ -15,7 +15,7 @@ from .kernels.narrow_dense import NarrowRows, NarrowTiles
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, slice_cuts
 
 # Inputs from which on few units gain by lanes that lie along the inputs.
-MIN_INPUTS = 64
+MIN_INPUTS = 32
 
 # Largest share of entries that are not zero for which lists are taken. Measured with 784 random columns on one Zen 3
 # core: both take the same time at 0.35 (10 units, B = 32) and at 0.37 (300 units, B = 128).

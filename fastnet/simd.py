@@ -346,14 +346,28 @@ def copy_lanes(typingctx, to, source, like):
     return (types.void(to, source, like), codegen) if to == source else None
 
 
+def _ask(builder, start, index, locality: int) -> None:
+    address = builder.bitcast(builder.gep(start, [index]), ir.IntType(8).as_pointer())
+    flags = [ir.Constant(_INT32, flag) for flag in (0, locality, 1)]  # to read, how near, data
+    _call(builder, "llvm.prefetch.p0", ir.VoidType(), address, *flags)
+
+
 @intrinsic
 def prefetch(typingctx, start, index):
     """Ask for the cache line of ``start[index]``, to be read soon."""
 
     def codegen(context, builder, sig, args):
-        address = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
-        flags = [ir.Constant(_INT32, flag) for flag in (0, 3, 1)]  # read, keep in all levels, data
-        _call(builder, "llvm.prefetch.p0", ir.VoidType(), address, *flags)
+        _ask(builder, *args, locality=3)  # all levels
+
+    return types.void(start, types.int64), codegen
+
+
+@intrinsic
+def prefetch_far(typingctx, start, index):
+    """Ask for the cache line of ``start[index]`` to be brought to the L2 cache, to be read later."""
+
+    def codegen(context, builder, sig, args):
+        _ask(builder, *args, locality=2)
 
     return types.void(start, types.int64), codegen
 

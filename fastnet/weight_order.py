@@ -99,6 +99,7 @@ def _choose_memory(net, rows, work, optimizer, forth, thread, n_threads):
     return _MEMORIES[class_of(optimizer)]
 
 
+@core
 def order(rows, net, work, optimizer, thread, n_threads):
     """Put weights and what is remembered of them in that order; no thread goes on before."""
     reorder(net, rows, work, net.packed, True, thread, n_threads)
@@ -106,7 +107,7 @@ def order(rows, net, work, optimizer, thread, n_threads):
     barrier.wait(work.arrivals, thread, n_threads)
 
 
-def put_back(rows, net, work, optimizer, thread, n_threads):
+def end_call(rows, net, work, optimizer, thread, n_threads):
     """Put them back, once no thread works on them any more."""
     barrier.wait(work.arrivals, thread, n_threads)
     reorder(net, rows, work, net.packed, False, thread, n_threads)

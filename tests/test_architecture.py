@@ -48,8 +48,9 @@ ORDER = [
     {"datasets.read"},
     {"datasets.load"},
     {"datasets"},
-    {"barrier", "float_mode", "kernels.elementary"},
-    {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam", "kernels.gather"}
+    {"barrier", "float_mode", "kernels.elementary", "kernels.gather"},
+    {"kernels.ahead"},
+    {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam"}
     | {"kernels.dropout", "kernels.clipping"},
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},

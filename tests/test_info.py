@@ -95,6 +95,13 @@ def test_only_plain_sgd_is_folded_on_rows_of_single_entries_or_few_units(setting
         assert ("block" in told["why"]["update"]) == (settings["fill"] == 0.6)
 
 
+@pytest.mark.parametrize(("sizes", "expected"), [([784, 9, 10], True), ([784, 30, 10], False), ([8, 9, 10], False)])
+def test_dense_inputs_lie_along_the_lanes_of_few_units(sizes, expected):
+    told = fastnet.info(sizes, density=0.5)["network"]
+    assert told["first_layer"] == "dense"
+    assert ("inputs lie along the lanes" in told["why"]["first_layer"]) == expected
+
+
 def test_wide_layers_predict_from_lists():
     lanes = 8 * _info.lanes(np.dtype(np.float32))
     assert fastnet.info([784, lanes, 10])["network"]["predictions"] == "lists"

@@ -36,6 +36,38 @@ def test_parts_refuse_to_be_called_from_python():
         dense.panel_product(1, 2, 3)
 
 
+DEAD_BRANCH = """
+from fastnet._jit import entry, kernel
+DEAD = False
+
+@kernel
+def least(x):
+    return x + 1
+
+@kernel
+def never_called(x):
+    return least(x) + 1
+
+@kernel
+def called(x):
+    return least(x)
+
+@kernel
+def either(x):
+    return never_called(x) if DEAD else called(x)
+
+@entry
+def run(x):
+    return either(x)
+
+print(run(1))
+"""
+
+
+def test_what_a_dead_branch_calls_too_is_linked(tmp_path):
+    assert run(DEAD_BRANCH, tmp_path)[0] == "2"
+
+
 def test_vector_bytes_follow_the_cpu():
     assert _jit.VECTOR_BYTES in (16, 32, 64)
     code = "import fastnet._jit as j; print(j.VECTOR_BYTES)"

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from fastnet import layout
 from fastnet._jit import OPTIONS
 from fastnet.kernels import dense
+from fastnet.kernels.ahead import Ahead
+from fastnet.kernels.gather import CODES, Rows
 from fastnet.layout import lanes, layer_table, n_packed, padded
+from fastnet.simd import lanes as lanes_of
 from fastnet.simd import pointer, shift
 
 ROWS = range(1, 10)
@@ -49,6 +52,13 @@ def run_backward_weights(x, x_step, dout, dout_step, rows, dw, width, first, las
 @driver
 def run_backward_bias(dout, dout_step, rows, db, columns):
     dense.dense_backward_bias(pointer(dout, 0), dout_step, rows, pointer(db, 0), columns)
+
+
+@driver
+def run_product(a, b, rows, inner, out, ahead):
+    left, right, to, vectors = pointer(a, 0), pointer(b, 0), pointer(out, 0), b.shape[1] // lanes_of(pointer(b, 0))
+    step = b.shape[1]
+    dense.panel_product(left, inner, 1, right, step, inner, to, step, rows, vectors, False, ahead)
 
 
 def gamma(k, dtype):
@@ -254,3 +264,21 @@ def test_backward_is_the_derivative_of_forward(dtype):
             moved = value.copy()
             moved[at] += 1
             assert change(**{name: moved}) == gradient[at]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["uint8", "float32", "float64"])
+def test_rows_that_are_asked_for_change_no_bit(dtype, kind):
+    """Columns next to each other, far apart, backwards, and one for all; behind the last row."""
+    rng, data, n_in = np.random.default_rng(3), np.zeros((4, 300), kind), 300
+    a, width = normal(rng, (11, n_in), dtype), 3 * lanes(dtype)
+    for vectors in (1, 2, 3):
+        b = normal(rng, (n_in, width * vectors // 3), dtype)
+        expected, out = (np.empty((11, b.shape[1]), dtype) for _ in range(2))
+        run_product(a, b, 11, n_in, expected, None)
+        assert_product(expected, a, b)
+        for step in (data.strides[1], 400, -data.strides[1], 0):
+            code, mean = CODES[kind], np.zeros(n_in, dtype)
+            rows = Rows(data.ctypes.data, data.strides[0], step, code, n_in, dtype.type(1), mean)
+            run_product(a, b, 11, n_in, out, Ahead(rows, np.arange(4, dtype=np.uint32), 2, 0))
+            assert same_bits(out, expected)

@@ -19,11 +19,13 @@ from ..tiles import (
     square_transpose,
     square_zeros,
     tile_add,
+    tile_height,
     tile_load,
     tile_muladd,
     tile_store,
     tile_zeros,
 )
+from .ahead import ask, columns_of_line
 
 # A tile of 4 x 3 accumulators, 3 vectors of b and 1 spread element of a fill the 16 registers of AVX2 and SSE
 # and keep both multiply-add units busy (12 independent chains, latency 4); AVX-512 has 32 registers.
@@ -59,33 +61,38 @@ def panel_width(like):
 
 
 @core
-def _tile_product(tile, a, a_step, a_next, b, b_step, inner, out, out_step, accumulate):
-    """Compute one tile of ``a @ b``, as many rows and vectors as ``tile`` has."""
-    for k in range(inner):
-        tile = tile_muladd(tile, shift(a, k * a_next), a_step, shift(b, k * b_step))
+def _tile_product(tile, a, a_step, a_next, b, b_step, inner, out, out_step, accumulate, ahead, m, start):
+    """Compute one tile of ``a @ b``, as many rows and vectors as ``tile`` has, from row ``m`` and column ``start``."""
+    asked = columns_of_line(ahead, inner)
+    for first in range(0, inner, asked):
+        for row in range(tile_height(tile)):
+            ask(ahead, m + row, start + first)
+        for k in range(first, min(first + asked, inner)):
+            tile = tile_muladd(tile, shift(a, k * a_next), a_step, shift(b, k * b_step))
     if accumulate:
         tile = tile_add(tile, out, out_step)
     tile_store(tile, out, out_step)
 
 
 @core
-def _all_rows(tile, row_tile, a, a_step, a_next, b, b_step, inner, out, out_step, rows, accumulate):
+def _all_rows(tile, row_tile, a, a_step, a_next, b, b_step, inner, out, out_step, rows, accumulate, ahead, k):
     """Full tiles first, then row by row with the same order of additions."""
     tiled = rows - rows % TILE_ROWS
     for m in range(0, tiled, TILE_ROWS):
         left, to = shift(a, m * a_step), shift(out, m * out_step)
-        _tile_product(tile, left, a_step, a_next, b, b_step, inner, to, out_step, accumulate)
+        _tile_product(tile, left, a_step, a_next, b, b_step, inner, to, out_step, accumulate, ahead, m, k)
     for m in range(tiled, rows):
         left, to = shift(a, m * a_step), shift(out, m * out_step)
-        _tile_product(row_tile, left, a_step, a_next, b, b_step, inner, to, out_step, accumulate)
+        _tile_product(row_tile, left, a_step, a_next, b, b_step, inner, to, out_step, accumulate, ahead, m, k)
 
 
 @kernel
-def panel_product(a, a_step, a_next, b, b_step, inner, out, out_step, rows, vectors, accumulate):
+def panel_product(a, a_step, a_next, b, b_step, inner, out, out_step, rows, vectors, accumulate, ahead=None):
     """out (rows, vectors) = a (rows, inner) @ b (inner, vectors), or += with ``accumulate``; at most 3 vectors.
 
     Element (m, k) of the left factor is ``a[m * a_step + k * a_next]``, so that a transposed factor costs nothing.
-    An element's bits do not depend on which rows or columns are computed with it.
+    An element's bits do not depend on which rows or columns are computed with it. On the way the rows ``ahead`` are
+    asked for, as many as ``a`` has: see ``ahead.py``.
     """
     block = inner_block(inner)
     for k in range(0, inner, block):
@@ -93,13 +100,13 @@ def panel_product(a, a_step, a_next, b, b_step, inner, out, out_step, rows, vect
         add = accumulate or k > 0
         if vectors == 3:
             wide, single = tile_zeros(b, TILE_ROWS, 3), tile_zeros(b, 1, 3)
-            _all_rows(wide, single, left, a_step, a_next, right, b_step, n, out, out_step, rows, add)
+            _all_rows(wide, single, left, a_step, a_next, right, b_step, n, out, out_step, rows, add, ahead, k)
         elif vectors == 2:
             wide2, single2 = tile_zeros(b, TILE_ROWS, 2), tile_zeros(b, 1, 2)
-            _all_rows(wide2, single2, left, a_step, a_next, right, b_step, n, out, out_step, rows, add)
+            _all_rows(wide2, single2, left, a_step, a_next, right, b_step, n, out, out_step, rows, add, ahead, k)
         else:
             wide1, single1 = tile_zeros(b, TILE_ROWS, 1), tile_zeros(b, 1, 1)
-            _all_rows(wide1, single1, left, a_step, a_next, right, b_step, n, out, out_step, rows, add)
+            _all_rows(wide1, single1, left, a_step, a_next, right, b_step, n, out, out_step, rows, add, ahead, k)
 
 
 @core

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from .._jit import VECTOR_BYTES, core, kernel
 from ..simd import lanes, load, shift
 from ..tiles import tile_height, tile_muladd, tile_muladd_vector, tile_row_sums, tile_store, tile_zeros
+from .ahead import ask
 from .narrow import FEW, MANY
 
 PAIRS = VECTOR_BYTES == 64
@@ -49,43 +50,46 @@ def narrow_dense_reference(x, w, dz):
 
 
 @core
-def _row(tile, x, w, n_vectors, z):
-    """Outputs of one sample."""
+def _row(tile, x, w, n_vectors, z, ahead, b):
+    """Outputs of sample ``b``."""
     total, length = tile, tile_height(tile) * lanes(w)
     for i in range(n_vectors):
         total = tile_muladd_vector(total, load(x, i * lanes(w)), shift(w, i * length), lanes(w))
+        ask(ahead, b, i * lanes(w))
     tile_row_sums(total, z)
 
 
 @core
-def _two_rows(tile, x, other_x, w, n_vectors, z, other_z):
-    """Outputs of two samples."""
+def _two_rows(tile, x, other_x, w, n_vectors, z, other_z, ahead, b):
+    """Outputs of samples ``b`` and ``b`` + 1."""
     total, other, length = tile, tile, tile_height(tile) * lanes(w)
     for i in range(n_vectors):
         at, j = shift(w, i * length), i * lanes(w)
         total = tile_muladd_vector(total, load(x, j), at, lanes(w))
         other = tile_muladd_vector(other, load(other_x, j), at, lanes(w))
+        ask(ahead, b, j)
+        ask(ahead, b + 1, j)
     tile_row_sums(total, z)
     tile_row_sums(other, other_z)
 
 
 @core
-def _forward(tile, x, x_step, w, n_vectors, z, step, rows):
+def _forward(tile, x, x_step, w, n_vectors, z, step, rows, ahead):
     paired = rows - rows % 2 if PAIRS else 0
     for b in range(0, paired, 2):
         one, two = shift(x, b * x_step), shift(x, (b + 1) * x_step)
-        _two_rows(tile, one, two, w, n_vectors, shift(z, b * step), shift(z, (b + 1) * step))
+        _two_rows(tile, one, two, w, n_vectors, shift(z, b * step), shift(z, (b + 1) * step), ahead, b)
     for b in range(paired, rows):
-        _row(tile, shift(x, b * x_step), w, n_vectors, shift(z, b * step))
+        _row(tile, shift(x, b * x_step), w, n_vectors, shift(z, b * step), ahead, b)
 
 
 @kernel
-def narrow_dense_forward(x, x_step, w, width, n_vectors, z, step, rows):
-    """z (B, T) = x @ w for ``n_vectors`` vectors of inputs, without bias."""
+def narrow_dense_forward(x, x_step, w, width, n_vectors, z, step, rows, ahead):
+    """z (B, T) = x @ w for ``n_vectors`` vectors of inputs, without bias; asks for the rows ``ahead``."""
     if width == MANY:
-        _forward(tile_zeros(w, MANY, 1), x, x_step, w, n_vectors, z, step, rows)
+        _forward(tile_zeros(w, MANY, 1), x, x_step, w, n_vectors, z, step, rows, ahead)
     else:
-        _forward(tile_zeros(w, FEW, 1), x, x_step, w, n_vectors, z, step, rows)
+        _forward(tile_zeros(w, FEW, 1), x, x_step, w, n_vectors, z, step, rows, ahead)
 
 
 @core
