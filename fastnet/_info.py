@@ -208,7 +208,9 @@ def _first_layer(
     sizes: tuple[int, ...], batch_size: int, density: float, fill: float, dtype: np.dtype[Any], n_slices: int
 ) -> tuple[str, str]:
     """Kind of rows that a fit takes, as ``block_rows`` and ``rows.sparse_rows`` decide once they have counted."""
-    few = "; with so few units the inputs lie along the lanes" if rows.lies_along_lanes(*sizes[:2], dtype) else ""
+    few = (
+        "; with so few units the inputs lie along the lanes" if rows.lies_along_lanes(sizes[0], sizes[1], dtype) else ""
+    )
     if sizes[0] > np.iinfo(np.uint16).max + 1:
         return "dense", f"{sizes[0]:,} inputs are more than the {np.iinfo(np.uint16).max + 1:,} of a list{few}"
     if density > rows.MAX_DENSITY:
