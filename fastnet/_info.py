@@ -253,13 +253,15 @@ def _update(first_layer: str, is_narrow: bool, optimizer: str, momentum: float) 
 def _predictions(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[str, str]:
     """Whether predictions may take rows as lists, as the workspace decides."""
     table = layer_table(sizes, (0,) * (len(sizes) - 1), dtype)
-    limit, least = workspace._mixed_tiles(table, dtype, 1, 1).limit, workspace._WORTH_LISTS * lanes(dtype)
+    lists, least = workspace._mixed_tiles(table, dtype, 1, 1).makes_lists, workspace._WORTH_LISTS * lanes(dtype)
     share = (
         f"; {network._PREDICT_ROWS} rows at a time; two threads from "
         f"{-(-2 * network._WORTH_A_THREAD // n_parameters(table)):,} samples on"
     )
-    if limit >= 0:
-        return "lists", f"a row with at most {limit:,} entries that are not zero becomes a list{share}"
+    if lists:
+        return "lists", f"a row with enough zeros becomes a list of blocks of 4 columns, or of single entries{share}"
     if sizes[0] > np.iinfo(np.uint16).max + 1:
         return "dense", f"{sizes[0]:,} inputs are too many for lists{share}"
+    if sizes[0] < workspace._LEAST_LIST_INPUTS:
+        return "dense", f"{sizes[0]} inputs are too few for lists{share}"
     return "dense", f"lists pay off from {least} columns on, and the first layer has {padded(sizes[1], dtype)}{share}"

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import starmap
 from typing import Any
@@ -135,11 +135,20 @@ def _insist(*actions: Callable[[], None]) -> None:
 
 @contextmanager
 def crew(n_threads: int) -> Iterator[Together]:
+    """Yield ``run`` as ``threads`` does, for threads that wait for each other.
+
+    Thread pools of other libraries (BLAS) are held to one thread meanwhile, because their workers go on spinning for a
+    while after a call and would keep ours from meeting at their barriers. It takes 1 ms to find them.
+    """
+    with one_blas_thread if n_threads > 1 else nullcontext(), threads(n_threads) as run:
+        yield run
+
+
+@contextmanager
+def threads(n_threads: int) -> Iterator[Together]:
     """Yield ``run(function, *args)``: it calls ``function(*args, thread, n_threads)`` on all threads and waits.
 
-    The calling thread is one of them, the first. The function is compiled. Thread pools of other libraries (BLAS) are
-    held to one thread meanwhile, because their workers go on spinning for a while after a call and would keep ours from
-    meeting at their barriers.
+    The calling thread is one of them, the first. The function is compiled.
     """
     if n_threads == 1:
         yield lambda function, *args: function(*args, 0, 1)
@@ -164,10 +173,9 @@ def crew(n_threads: int) -> Iterator[Together]:
             if member.error is not None:
                 raise member.error
 
-    with one_blas_thread:
-        try:
-            for member in others:  # all exist before the first waits at a barrier for one that can't start
-                member.start()
-            yield run
-        finally:
-            _insist(*(member.stop for member in others))
+    try:
+        for member in others:  # all exist before the first waits at a barrier for one that can't start
+            member.start()
+        yield run
+    finally:
+        _insist(*(member.stop for member in others))

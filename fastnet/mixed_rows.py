@@ -1,12 +1,13 @@
-"""The first layer of predictions: each row by itself is taken as a list of its entries, or as it is.
+"""The first layer of predictions: each row by itself is taken as blocks, as a list of its entries, or as it is.
 
 A prediction may not depend on the rows beside it, so nothing is decided for the whole matrix.
 """
 
 from typing import Any, NamedTuple
 
-from ._jit import kernel
-from .kernels import dense, gather, sparse
+from ._jit import core, kernel
+from .kernels import dense, gather, row_lists, sparse, wide
+from .kernels.blocks import Lists
 from .layers import layer_columns
 from .layout import N_IN, PACKED_WEIGHTS, STEP
 from .simd import lanes, load, pointer, shift, store
@@ -15,25 +16,69 @@ from .simd import lanes, load, pointer, shift, store
 class MixedTiles(NamedTuple):
     """Room for some rows of each thread."""
 
-    limit: int  # entries of a row that is taken as a list; -1 if none is
+    makes_lists: bool  # whether any row may become a list
     dense: Any  # (threads, B, step): gathered rows, those that are not lists
-    numbers: Any  # (threads, B) int64: which these are
-    records: Any  # (threads, B, bytes) uint8
-    columns: Any  # (threads, entries) uint16, of one row
-    addresses: Any  # (threads, B) int64; the rest as in SparseWork
+    kept: Any  # (threads, B) int64: which these are
+    row: Any  # (threads, I rounded up): one row
+    bits: Any  # (threads, groups of columns) uint64: which of its entries are not zero
+    records: Any  # (threads, B, bytes) uint8: rows as entries
+    addresses: Any  # (threads, B) int64; this and the next two as in SparseWork
     lengths: Any  # (threads, B) int64
+    columns: Any  # (threads, entries) uint16, of one row
     products: Any  # (threads, B), zeros
+    listed: Any  # (threads, B) int64: which rows these are
+    bounds: Any  # (n_blocks + 1,) int64: where the list of each block begins; this and the rest as in WideWork
+    counts: Any  # (threads, n_blocks) int64
+    numbers: Any  # (threads, n) int32
+    values: Any  # (threads, n * 4)
     folded: Any  # (threads, 2, columns): u, which is zero, and -mean @ w
+
+
+@core
+def _room(tiles, thread):
+    """Where a thread makes lists of rows."""
+    records, dense_step = tiles.records, tiles.dense.shape[2]
+    return row_lists.Room(
+        row=pointer(tiles.row, thread * tiles.row.shape[1]),
+        bits=pointer(tiles.bits, thread * tiles.bits.shape[1]),
+        records=records.address + thread * records.shape[1] * records.shape[2],
+        record_bytes=records.shape[2],
+        addresses=pointer(tiles.addresses, thread * tiles.addresses.shape[1]),
+        lengths=pointer(tiles.lengths, thread * tiles.lengths.shape[1]),
+        columns=pointer(tiles.columns, thread * tiles.columns.shape[1]),
+        listed=pointer(tiles.listed, thread * tiles.listed.shape[1]),
+        dense=pointer(tiles.dense, thread * tiles.dense.shape[1] * dense_step),
+        step=dense_step,
+        kept=pointer(tiles.kept, thread * tiles.kept.shape[1]),
+    )
+
+
+@core
+def _lists(tiles, thread):
+    """Lists of a thread."""
+    return Lists(
+        pointer(tiles.bounds, 0),
+        pointer(tiles.counts, thread * tiles.counts.shape[1]),
+        pointer(tiles.numbers, thread * tiles.numbers.shape[1]),
+        pointer(tiles.values, thread * tiles.values.shape[1]),
+    )
+
+
+@core
+def _folded(tiles, thread):
+    """Pointers to u and to -mean @ w."""
+    u = pointer(tiles.folded, 2 * thread * tiles.folded.shape[2])
+    return u, shift(u, tiles.folded.shape[2])
 
 
 @kernel
 def prepare(rows, net, work, thread):
     """Fold the mean into a bias; to be called before ``forward``."""
     tiles, width = work.tiles, dense.panel_width(pointer(net.packed, 0))
-    if tiles.limit < 0:
+    if not tiles.makes_lists:
         return
     n_in, columns = rows.n_features, layer_columns(net, 0)
-    base = pointer(tiles.folded, (2 * thread + 1) * tiles.folded.shape[2])
+    _, base = _folded(tiles, thread)
     for column in range(0, columns, width):
         w = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), n_in, column)
         sparse.mean_product(pointer(rows.mean, 0), n_in, w, min(width, columns - column), shift(base, column))
@@ -42,65 +87,68 @@ def prepare(rows, net, work, thread):
 
 
 @kernel
-def _load(rows, order, first, count, tiles, thread):
-    """Make lists of rows, and gather the others; returns how many these are."""
-    n_dense, room = 0, tiles.records.shape[1] * tiles.records.shape[2]
-    tile = pointer(tiles.dense, thread * tiles.dense.shape[1] * tiles.dense.shape[2])
-    columns = pointer(tiles.columns, thread * tiles.columns.shape[1])
-    for b in range(count):
-        record = tiles.records.address + thread * room + b * tiles.records.shape[2]
-        n = sparse.extract_row(rows, order[first + b], tiles.limit, record, columns)
-        tiles.addresses[thread, b], tiles.lengths[thread, b] = record, max(n, 0)
-        if n < 0:
-            out = shift(tile, n_dense * tiles.dense.shape[2])
-            gather.gather_rows(rows, order, first + b, 1, len(order), 0, rows.n_features, out, tiles.dense.shape[2])
-            tiles.numbers[thread, n_dense] = b
-            n_dense += 1
-    return n_dense
+def _forward_blocks(net, lists, n_blocks, base, count, out):
+    """First layer of the rows on the lists of blocks, and something for the others."""
+    columns, full, n_in = layer_columns(net, 0), dense.panel_width(out), net.layers[0, N_IN]
+    for column in range(0, columns, full):
+        w, z = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), n_in, column), shift(out, column)
+        width, start = min(full, columns - column), shift(base, column)
+        wide.wide_forward(n_in, w, width, start, lists, 0, n_blocks, z, net.layers[0, STEP], count)
 
 
 @kernel
-def _forward_lists(net, count, work, place, thread):
-    tiles, columns, width = work.tiles, layer_columns(net, 0), dense.panel_width(pointer(net.packed, 0))
-    minibatch = sparse.Minibatch(
-        pointer(tiles.addresses, thread * tiles.addresses.shape[1]),
-        pointer(tiles.lengths, thread * tiles.lengths.shape[1]),
-        pointer(tiles.products, thread * tiles.products.shape[1]),
-        count,
-        1,
-        1,
-    )
-    u = pointer(tiles.folded, 2 * thread * tiles.folded.shape[2])
-    base, n_in, column = shift(u, tiles.folded.shape[2]), net.layers[0, N_IN], 0
+def _forward_entries(net, room, products, u, base, count, out):
+    """First layer of ``count`` rows that are records of entries."""
+    columns, full, n_in = layer_columns(net, 0), dense.panel_width(out), net.layers[0, N_IN]
+    minibatch, column = sparse.Minibatch(room.addresses, room.lengths, products, count, 1, 1), 0
     while column < columns:
-        wide = 2 * width if columns - column >= 2 * width else min(width, columns - column)
-        w, z = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), n_in, column), shift(place, column)
-        step, z_step = n_in * width, net.layers[0, STEP]
-        ahead = sparse.nothing_ahead(w)
-        sparse.sparse_forward(minibatch, 0, w, wide, step, shift(u, column), shift(base, column), 1.0, z, z_step, ahead)
-        column += wide
+        width = 2 * full if columns - column >= 2 * full else min(full, columns - column)
+        w, z = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), n_in, column), shift(out, column)
+        step, z_step, ahead = n_in * full, net.layers[0, STEP], sparse.nothing_ahead(w)
+        of_u, start = shift(u, column), shift(base, column)
+        sparse.sparse_forward(minibatch, 0, w, width, step, of_u, start, 1.0, z, z_step, ahead)
+        column += width
 
 
 @kernel
-def _forward_dense(net, n_dense, work, place, room, thread):
-    """Rows that are not lists, to ``room`` first, and from there to their places."""
-    tiles, columns, step = work.tiles, layer_columns(net, 0), net.layers[0, STEP]
-    x = pointer(tiles.dense, thread * tiles.dense.shape[1] * tiles.dense.shape[2])
-    w, n_in = pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), net.layers[0, N_IN]
-    x_step = tiles.dense.shape[2]
-    dense.packed_product(x, x_step, w, n_in, room, step, n_dense, 0, columns, columns, False)
-    for d in range(n_dense):
-        z = tiles.numbers[thread, d] * step
-        for j in range(0, columns, lanes(room)):
-            store(place, z + j, load(room, d * step + j))
+def _forward_dense(net, x, x_step, count, out):
+    """First layer of ``count`` gathered rows."""
+    columns, step, n_in = layer_columns(net, 0), net.layers[0, STEP], net.layers[0, N_IN]
+    w = pointer(net.packed, net.layers[0, PACKED_WEIGHTS])
+    dense.packed_product(x, x_step, w, n_in, out, step, count, 0, columns, columns, False)
+
+
+@core
+def _spread(net, source, numbers, count, out):
+    """Copy ``count`` rows of outputs to their places."""
+    step = net.layers[0, STEP]
+    for k in range(count):
+        for j in range(0, layer_columns(net, 0), lanes(out)):
+            store(out, numbers[k] * step + j, load(source, k * step + j))
+
+
+@core
+def _forward_mixed(rows, net, order, first, count, tiles, out, other, thread):
+    room, lists, (u, base) = _room(tiles, thread), _lists(tiles, thread), _folded(tiles, thread)
+    n_listed, n_kept = row_lists.list_rows(rows, order, first, count, net.layers[0, STEP], room, lists)
+    if n_listed + n_kept < count:
+        _forward_blocks(net, lists, len(tiles.bounds) - 1, base, count, out)
+    if n_listed > 0:
+        products = pointer(tiles.products, thread * tiles.products.shape[1])
+        _forward_entries(net, room, products, u, base, n_listed, other)
+        _spread(net, other, room.listed, n_listed, out)
+    if n_kept > 0:
+        _forward_dense(net, room.dense, room.step, n_kept, other)
+        _spread(net, other, room.kept, n_kept, out)
 
 
 @kernel
-def forward(rows, net, order, first, count, work, place, room, thread):
-    """First layer without bias for ``count`` rows, to ``place`` of the buffer; ``room`` is as large."""
-    to, other = pointer(work.buffer, place), pointer(work.buffer, room)
-    n_dense = _load(rows, order, first, count, work.tiles, thread)
-    if n_dense < count:
-        _forward_lists(net, count, work, to, thread)
-    if n_dense > 0:
-        _forward_dense(net, n_dense, work, to, other, thread)
+def forward(rows, net, order, first, count, work, place, other, thread):
+    """First layer without bias for ``count`` rows, to ``place`` of the buffer; at ``other`` there is as much room."""
+    tiles, out = work.tiles, pointer(work.buffer, place)
+    if tiles.makes_lists:
+        _forward_mixed(rows, net, order, first, count, tiles, out, pointer(work.buffer, other), thread)
+    else:
+        x, x_step = _room(tiles, thread).dense, tiles.dense.shape[2]
+        gather.gather_rows(rows, order, first, count, len(order), 0, rows.n_features, x, x_step)
+        _forward_dense(net, x, x_step, count, out)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import fastnet
-from fastnet import _info, _parallel, block_rows, cli, plan, rows, trainer
+from fastnet import _info, _parallel, block_rows, cli, plan, rows, trainer, workspace
 
 
 def invoke(*args: str) -> Result:
@@ -103,8 +103,9 @@ def test_dense_inputs_lie_along_the_lanes_of_few_units(sizes, expected):
 
 
 def test_wide_layers_predict_from_lists():
-    lanes = 8 * _info.lanes(np.dtype(np.float32))
+    lanes = workspace._WORTH_LISTS * _info.lanes(np.dtype(np.float32))
     assert fastnet.info([784, lanes, 10])["network"]["predictions"] == "lists"
+    assert fastnet.info([20, lanes, 10])["network"]["predictions"] == "dense"
     assert fastnet.info([784, lanes - _info.lanes(np.dtype(np.float32)), 10])["network"]["predictions"] == "dense"
 
 

@@ -5,8 +5,11 @@ import pytest
 import reference_net
 from runs import layouts
 
-from fastnet import Network, workspace
+from fastnet import Network, mixed_rows, workspace
+from fastnet._jit import entry
+from fastnet.kernels import row_lists
 from fastnet.network import Preprocessing
+from fastnet.views import views
 
 SIZES = [784, 122, 10]  # wide enough for lists, with an odd panel
 
@@ -17,10 +20,11 @@ def rng():
 
 
 def mixed(rng, dtype=np.uint8, n=150, n_features=SIZES[0]):
-    """Return rows of any density: none, few, many, all entries."""
+    """Return rows of any density: none, few, many, all entries. Of half of them entries lie together, as pixels do."""
     density = rng.choice([0.0, 0.002, 0.19, 0.45, 0.55, 1.0], n)
-    values = rng.integers(1, 256, (n, n_features))
-    return np.where(rng.random((n, n_features)) < density[:, None], values, 0).astype(dtype)
+    values, chance = rng.integers(1, 256, (n, n_features)), rng.random((n, n_features))
+    chance[::2] = np.repeat(chance[::2, : -(-n_features // 9)], 9, axis=1)[:, :n_features]
+    return np.where(chance < density[:, None], values, 0).astype(dtype)
 
 
 def prepared(network, X, mean=None):
@@ -44,6 +48,38 @@ def test_equal_to_the_oracle(hidden, source, dtype, rng):
     network = prepared(Network([784, hidden, 10], dtype=dtype, seed=1), X)
     tolerance = 2e-5 if dtype == "float32" else 1e-11
     np.testing.assert_allclose(network.decision_function(X), oracle(network, X), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("n_features", [workspace._LEAST_LIST_INPUTS, 65, 66, 67, 127, 129, 786])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_number_of_columns(n_features, dtype, rng):
+    """The last block of 4 columns shares some with the one before, where columns are no multiple."""
+    X = mixed(rng, np.float32, n_features=n_features)
+    X[:20] = 0
+    X[np.arange(20), -1 - np.arange(20) % 8] = 200  # single entries among the last columns
+    network = prepared(Network([n_features, 122, 10], dtype=dtype, seed=1), X)
+    tolerance = 2e-5 if dtype == "float32" else 1e-11
+    np.testing.assert_allclose(network.decision_function(X), oracle(network, X), rtol=tolerance, atol=tolerance)
+
+
+def test_what_a_row_leaves_behind_does_not_touch_the_next(rng):
+    """Rows whose last entries are moved to make a whole block, before rows without any."""
+    for n_features in (65, 66, 67):
+        X = np.zeros((40, n_features), np.float32)
+        X[::2, -3:] = rng.integers(1, 256, (20, 3))
+        network = prepared(Network([n_features, 122, 3], seed=1), X)
+        found = network.decision_function(X)
+        np.testing.assert_array_equal(found[1::2], np.tile(network.decision_function(X[1:2]), (20, 1)))
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_many_rows_on_any_number_of_threads(n_threads, rng, monkeypatch):
+    X = mixed(rng, n=1000)
+    network = prepared(Network(SIZES, seed=0), X)
+    expected = np.concatenate([network.decision_function(X[i : i + 100]) for i in range(0, 1000, 100)])
+    monkeypatch.setattr("fastnet.network._WORTH_A_THREAD", 1)
+    monkeypatch.setattr("fastnet.network.available_cpus", lambda: n_threads)
+    np.testing.assert_array_equal(network.decision_function(X), expected)
 
 
 def test_a_prediction_does_not_depend_on_its_neighbours(rng):
@@ -78,10 +114,46 @@ def test_a_row_near_a_large_mean_keeps_its_digits(rng):
 
 
 def test_lists_are_near_whole_rows(rng, monkeypatch):
-    X = mixed(rng)
-    network = prepared(Network(SIZES, seed=0), X)
+    """A row of few entries, one whose entries lie together, and one without zeros: the last is taken as it is."""
+    X = np.zeros((3, SIZES[0]), np.uint8)
+    X[0, ::30], X[1, 100:300], X[2] = 9, rng.integers(1, 256, 200), rng.integers(1, 256, SIZES[0])
+    network = prepared(Network(SIZES, seed=0), X, np.full(SIZES[0], 0.1))
     lists = network.decision_function(X)
     monkeypatch.setattr(workspace, "_WORTH_LISTS", 10**9)
     whole = network.decision_function(X)
     np.testing.assert_allclose(lists, whole, rtol=1e-4, atol=1e-5)
-    assert (lists != whole).any(), "no row was taken as a list"
+    np.testing.assert_array_equal((lists != whole).any(axis=1), [True, True, False])
+
+
+# -- lists ---------------------------------------------------------------------------------------------
+
+
+@entry
+def run_lists(rows, net, order, work):
+    """Return how many rows become records of entries, and how many are kept; the rest are lists of blocks."""
+    rows, net, order, work = views(rows), views(net), views(order), views(work)
+    room, lists = mixed_rows._room(work.tiles, 0), mixed_rows._lists(work.tiles, 0)
+    return row_lists.list_rows(rows, order, 0, len(order), 1, room, lists)
+
+
+@pytest.mark.parametrize("form", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_each_row_is_taken_in_the_cheapest_way(form, dtype, rng):
+    X = np.zeros((40, 200), dtype)
+    X[:10, 20:60] = 3  # 10 blocks instead of 40 entries
+    X[10:25, ::9] = 3  # 23 entries instead of as many blocks
+    X[25:, ::2] = 3  # 50 blocks, 100 entries: neither is cheaper than 200 columns
+    network = Network([200, 300, 3], seed=0)
+    work = workspace.workspace(network._layers, network.dtype, 64, 1, train=False)
+    X = form(X)
+    rows, order = network._rows(X), np.arange(40, dtype=np.uint32)
+    assert run_lists(rows, network._packed(), order, work) == (15, 15)
+    tiles = work.tiles
+    assert tiles.listed[0, :15].tolist() == list(range(10, 25))
+    assert tiles.kept[0, :15].tolist() == list(range(25, 40))
+    assert np.flatnonzero(tiles.counts[0]).tolist() == list(range(5, 15))
+    assert set(tiles.counts[0, 5:15]) == {10}
+    for block in range(5, 15):
+        start = tiles.bounds[block]
+        assert tiles.numbers[0, start : start + 10].tolist() == list(range(10))
+        assert (tiles.values[0, 4 * start : 4 * (start + 10)] == 3).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnet import Network, Trainer, _parallel
-from fastnet._parallel import available_cpus, crew
+from fastnet._parallel import available_cpus, crew, threads
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
@@ -29,6 +29,15 @@ def test_errors_come_through(culprit):
 
     with pytest.raises(RuntimeError, match=f"thread {culprit}"), crew(2) as run:
         run(fail)
+
+
+def test_threads_without_barriers_leave_blas_alone():
+    from threadpoolctl import threadpool_info
+
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    with threads(2) as run:
+        assert [pool["num_threads"] for pool in threadpool_info()] == before
+        run(lambda *_: None)
 
 
 def test_overlapping_crews_give_blas_its_threads_back():

@@ -341,6 +341,16 @@ def lists_of(work, thread):
     )
 
 
+@core
+def append(lists, block, number, value):
+    """Put a sample on the list of a block: its number, and its four values."""
+    length = lists.counts[block]
+    place = lists.bounds[block] + length
+    lists.counts[block] = length + 1
+    lists.numbers[place] = number
+    store(lists.values, place * WIDE, value)
+
+
 @kernel
 def load_lists(rows, order, first, count, piece, step, distance, lists):
     """Fill the lists of the blocks of a slice with samples ``order[first : first + count]``, scaled.
@@ -355,12 +365,8 @@ def load_lists(rows, order, first, count, piece, step, distance, lists):
         found = record(rows, order[first + b], piece)
         for t in range(found.n):
             block = np.int64(found.numbers[t])
-            length = lists.counts[block]
-            place = lists.bounds[block] + length
-            lists.counts[block] = length + 1
-            lists.numbers[place] = b * step
             value = load_as(found.values, t * WIDE, like) * load_as(scale, block * WIDE, like)
-            store(lists.values, place * WIDE, value)
+            append(lists, block, b * step, value)
 
 
 @core

@@ -75,10 +75,11 @@ def _choose_factors(scale, j, like):
 
 
 @core
-def _convert(source, out, start, stop, scale, mean):
+def _convert(source, out, start, stop, scale, mean, centred):
     """out = source * scale - mean for whole vectors of contiguous elements; ``source`` may be ``out``."""
     for j in range(start, stop, lanes(out)):
-        store(out, j, muladd(load_as(source, j, out), factors(scale, j, out), -load(mean, j)))
+        value, by = load_as(source, j, out), factors(scale, j, out)
+        store(out, j, muladd(value, by, -load(mean, j)) if centred else value * by)
 
 
 @core
@@ -91,15 +92,25 @@ def _copy_strided(address, step, dtype, out, start, stop, padded):
 
 
 @core
-def _gather_row(rows, address, dtype, item, start, stop, out):
+def _gather_row(rows, address, dtype, item, start, stop, out, centred):
     """Columns of a row; what is not whole contiguous vectors is copied first: the same bits for any layout."""
     mean, rest = pointer(rows.mean, 0), (stop - start) % lanes(out)
     whole = stop - rest if rows.column_step == item else start
     padded = stop + lanes(out) - rest if rest else stop
-    _convert(pointer_to(address, dtype), out, start, whole, rows.scale, mean)
+    _convert(pointer_to(address, dtype), out, start, whole, rows.scale, mean, centred)
     if whole < stop:
         _copy_strided(address, rows.column_step, dtype, out, whole, stop, padded)
-        _convert(out, out, whole, padded, rows.scale, mean)
+        _convert(out, out, whole, padded, rows.scale, mean, centred)
+
+
+@core
+def _gather_any(rows, address, start, stop, out, centred):
+    if rows.code == UINT8:
+        _gather_row(rows, address, np.uint8, 1, start, stop, out, centred)
+    elif rows.code == FLOAT32:
+        _gather_row(rows, address, np.float32, 4, start, stop, out, centred)
+    else:
+        _gather_row(rows, address, np.float64, 8, start, stop, out, centred)
 
 
 @core
@@ -120,13 +131,21 @@ def gather_rows(rows, order, first, count, limit, start, stop, out, out_step):
     for b in range(count):
         _prefetch_row(rows, np.int64(order[min(first + b + PREFETCH_ROWS, limit - 1)]), start, stop)
         address = rows.address + np.int64(order[first + b]) * rows.row_step
-        to = shift(out, b * out_step)
-        if rows.code == UINT8:
-            _gather_row(rows, address, np.uint8, 1, start, stop, to)
-        elif rows.code == FLOAT32:
-            _gather_row(rows, address, np.float32, 4, start, stop, to)
-        else:
-            _gather_row(rows, address, np.float64, 8, start, stop, to)
+        _gather_any(rows, address, start, stop, shift(out, b * out_step), True)
+
+
+@kernel
+def scale_row(rows, row, out):
+    """out (I,) = a row, scaled but not centred."""
+    _gather_any(rows, rows.address + np.int64(row) * rows.row_step, 0, rows.n_features, out, False)
+
+
+@core
+def is_contiguous(rows):
+    """Whether the elements of a row lie next to each other."""
+    if rows.code == UINT8:
+        return rows.column_step == 1
+    return rows.column_step == (4 if rows.code == FLOAT32 else 8)
 
 
 @core

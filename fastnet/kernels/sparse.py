@@ -230,7 +230,7 @@ def copy_entries(rows, like, n_rows, entries):
 
 
 # Folding the mean into the bias loses digits of a row that lies near the mean, but far from zero.
-_MAX_CANCELLATION = 64.0
+MAX_CANCELLATION = 64.0
 
 
 @core
@@ -249,8 +249,6 @@ def extract_row(rows, row, limit, record, columns):
 
     ``columns`` has room for ``limit`` entries, the record for ``limit + QUAD``.
     """
-    if limit < 0:
-        return -1
     values, address = pointer_to(record, rows.mean.dtype.type), rows.address + np.int64(row) * rows.row_step
     n = _collect_any(rows, address, limit, values, columns)
     if n > limit:
@@ -265,7 +263,7 @@ def extract_row(rows, row, limit, record, columns):
     for t in range(n, filled):
         values[t] = 0
         to[t] = 0
-    return filled if total + square <= _MAX_CANCELLATION * (total - 2 * product + square) or total == 0 else -1
+    return filled if total + square <= MAX_CANCELLATION * (total - 2 * product + square) or total == 0 else -1
 
 
 # -- forward -------------------------------------------------------------------------------------------
