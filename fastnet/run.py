@@ -23,7 +23,7 @@ from .regularisation import Clipping, compiled_dropout
 from .rows import csr_rows, sparse_rows, trained_rows
 from .sparse_data import RowBlocks, is_sparse, some_rows
 from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
-from .weighting import minibatch_weights
+from .weighting import minibatch_sizes, minibatch_weights
 from .workspace import workspace
 
 # After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
@@ -139,7 +139,7 @@ class Run:
             self._blocks = RowBlocks(self._X, batch_size)
         n_batches = -(-self.n_samples // batch_size)
         self._losses, self._hits = Results.none_of(n_batches)
-        self._weights = minibatch_weights(np.zeros(0), np.arange(self.n_samples), batch_size)
+        self._weights = minibatch_sizes(self.n_samples, batch_size)
         self._epoch_weight = float(self._weights.sum())
         per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
         per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)

@@ -65,9 +65,11 @@ def _class_weights(class_weight: ClassWeight, labels: np.ndarray, weights: np.nd
     return found
 
 
+def minibatch_sizes(n_samples: int, batch_size: int) -> np.ndarray:
+    """Number of samples in each minibatch, as float64."""
+    return np.minimum(batch_size, n_samples - np.arange(0, n_samples, batch_size)).astype(np.float64)
+
+
 def minibatch_weights(weights: np.ndarray, order: np.ndarray, batch_size: int) -> np.ndarray:
-    """Sums of the weights of each minibatch; its number of samples if there are no weights."""
-    starts = np.arange(0, len(order), batch_size)
-    if weights.size == 0:
-        return np.minimum(batch_size, len(order) - starts).astype(np.float64)
-    return np.asarray(np.add.reduceat(weights[order], starts))
+    """Sums of the weights of each minibatch."""
+    return np.asarray(np.add.reduceat(weights[order], np.arange(0, len(order), batch_size)))

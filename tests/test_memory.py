@@ -66,8 +66,10 @@ def assert_little_anonymous_memory(folder, gigabytes):
     assert float(result.stdout) < 50 + 8 * n / 1e6, f"training added {result.stdout} MB for {n} samples"
 
 
-def test_mapped_data_stay_on_the_disk(tmp_path):
-    assert_little_anonymous_memory(tmp_path, 1)
+@pytest.mark.parametrize("gigabytes", [1, 14])
+def test_mapped_data_stay_on_the_disk(gigabytes, tmp_path):
+    """Of 14 GB no lists are made, and 8 bytes a sample are more than what else a fit takes."""
+    assert_little_anonymous_memory(tmp_path, gigabytes)
 
 
 @pytest.mark.slow
