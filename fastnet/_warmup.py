@@ -59,14 +59,15 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
     started = time.perf_counter()
     names = [_check_dtype(name).name for name in (dtype if isinstance(dtype, list | tuple) else [dtype])]
     for name in names:
-        for rows, settings in product((_dense_rows(), _sparse_rows()), SETTINGS):
-            _fit(name, rows, settings)
+        for settings in SETTINGS:
+            for rows in (_dense_rows(), _sparse_rows()):
+                _fit(name, rows, settings)
+            _fit(name, _dense_rows(MIN_INPUTS), settings, 5)  # see ``kernels/narrow_dense.py``
         for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
             _fit(name, _sparse_rows().astype(kind), {})
         for n_units in (8, 16):  # few and many: see ``kernels/narrow_sgd.py`` and ``kernels/wide.py``
             _fit(name, _images(), {}, n_units)
         _fit(name, _images(), {"momentum": 0.9})  # see ``kernels/narrow.py``
-        _fit(name, _dense_rows(MIN_INPUTS), {}, 5)  # see ``kernels/narrow_dense.py``
     if "float32" in names:
         _fit("float32", _dense_rows(), _SCALED)
         _fit("float32", _images(), _DROPPED, 16)

@@ -12,7 +12,7 @@ from numba.extending import overload
 from . import block_layer, folded_blocks, narrow_layer, weight_order
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
-from .kernels.ahead import Ahead
+from .kernels.ahead import next_rows
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.clipping import Clipped
 from .kernels.narrow_dense import NarrowRows
@@ -129,7 +129,7 @@ def _forward_dense(rows, net, optimizer, order, first, count, work, place, begin
         start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
         w, out = shift(panel_weights(net, column), start * width), plane(net, work, place, piece, column)
         vectors = width // lanes(w)
-        x, ahead = shift(tile, start), Ahead(rows, order, first + count, start)
+        x, ahead = shift(tile, start), next_rows(rows, order, first + count, count, start, start + n)
         dense.panel_product(x, tile_step, 1, w, width, n, out, net.layers[0, STEP], count, vectors, False, ahead)
 
 

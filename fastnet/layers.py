@@ -1,6 +1,6 @@
 """Layers, compiled: what a pass works on, and the forward and update of one layer. No maths here.
 
-``first_layer.py`` adds the two kinds of first layer, ``passes.py`` strings layers together.
+``first_layer.py`` adds the kinds of first layer, ``passes.py`` strings layers together.
 """
 
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ class Work(NamedTuple):
     places: Any  # (L, 5) int64
     cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
     units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
-    tiles: Any  # gathered rows of a minibatch or group, each thread its own: (threads, R, step), or SparseWork
+    tiles: Any  # gathered rows of a minibatch or group, each thread its own, (threads, R, step), or what lists take
     gradients: Any  # (threads, n), the gradient of a block of weights
     losses: Any  # (B,) or more, float64, already scaled
     hits: Any  # as many, int64

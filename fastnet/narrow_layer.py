@@ -6,7 +6,7 @@ While a compiled call lasts, the first layer's inputs lie along the lanes: see `
 from . import weight_order
 from ._jit import core
 from .kernels import dense, gather
-from .kernels.ahead import Ahead
+from .kernels.ahead import next_rows
 from .kernels.narrow_dense import narrow_dense_forward, narrow_dense_gradient
 from .layers import apply, work_gradient
 from .layout import PACKED_WEIGHTS, STEP
@@ -45,7 +45,7 @@ def forward(rows, net, optimizer, order, first, count, work, place, begin, end, 
     for piece in range(begin, end):
         start, n = _vectors(work, piece, tile)
         w, z = pointer(net.packed, net.layers[0, PACKED_WEIGHTS] + start * width), plane(net, work, place, piece, 0)
-        ahead = Ahead(rows, order, first + count, start)
+        ahead = next_rows(rows, order, first + count, count, start, work.cuts[piece + 1])
         narrow_dense_forward(shift(tile, start), tile_step, w, width, n, z, step, count, ahead)
 
 

@@ -15,7 +15,7 @@ from .views import class_of
 
 
 def reorder(net, rows, work, vector, forth, thread, n_threads):
-    """Put a thread's share of the first layer's part of a packed vector in the order of the blocks, or back."""
+    """Put a thread's share of the first layer's part of a packed vector in that order, or back."""
     raise NotImplementedError
 
 

@@ -278,7 +278,8 @@ def test_rows_that_are_asked_for_change_no_bit(dtype, kind):
         run_product(a, b, 11, n_in, expected, None)
         assert_product(expected, a, b)
         for step in (data.strides[1], 400, -data.strides[1], 0):
+            line = 64 // data.itemsize
             code, mean = CODES[kind], np.zeros(n_in, dtype)
             rows = Rows(data.ctypes.data, data.strides[0], step, code, n_in, dtype.type(1), mean)
-            run_product(a, b, 11, n_in, out, Ahead(rows, np.arange(4, dtype=np.uint32), 2, 0))
+            run_product(a, b, 11, n_in, out, Ahead(rows, np.arange(4, dtype=np.uint32), 2, 0, line))
             assert same_bits(out, expected)

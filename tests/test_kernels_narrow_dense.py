@@ -6,7 +6,7 @@ from buffers import DTYPES, SENTINEL, Guarded, assert_close, gamma, same_bits, w
 
 from fastnet._jit import entry
 from fastnet.kernels import narrow_dense
-from fastnet.kernels.ahead import Ahead
+from fastnet.kernels.ahead import Ahead, next_rows
 from fastnet.kernels.gather import FLOAT32, Rows
 from fastnet.kernels.narrow import FEW, MANY
 from fastnet.layout import lanes, padded
@@ -60,7 +60,7 @@ def ahead_of(x, column=0):
     """Rows that are asked for: some of other data."""
     data, mean = np.zeros((3, x.shape[1]), np.float32), np.zeros(x.shape[1], x.dtype)
     rows = Rows(data.ctypes.data, *data.strides, FLOAT32, data.shape[1], 1.0, mean)
-    return Ahead(rows, np.array([2, 0, 1], np.uint32), 1, column)
+    return Ahead(rows, np.array([2, 0, 1], np.uint32), 1, column, 16)
 
 
 def forward(x, w, dtype, ahead=None):
@@ -141,3 +141,17 @@ def test_what_is_asked_for_changes_nothing(dtype):
     for change in ({"column_step": 400}, {"column_step": -4}, {"column_step": 0, "row_step": 0}):
         other = found._replace(rows=found.rows._replace(**change))
         assert same_bits(forward(x, w, dtype, other), expected)
+
+
+@entry
+def run_next_rows(rows, order, count, stop):
+    rows, order = views(rows), views(order)
+    return next_rows(rows, order, 0, count, 0, stop).line
+
+
+def test_what_is_asked_for_fits_the_cache_and_shares_lines():
+    rows, order = ahead_of(np.zeros((1, 32), np.float32)).rows, np.zeros(1, np.uint32)
+    for step, line in ((1, 64), (4, 16), (8, 8), (0, 0), (-4, 0), (400, 0)):
+        assert run_next_rows(rows._replace(column_step=step), order, 32, 784) == line
+    assert run_next_rows(rows, order, 128, 1536) == 16
+    assert run_next_rows(rows, order, 129, 1536) == 0  # 768 KB and more

@@ -56,20 +56,23 @@ def test_any_number_of_columns(n_features, dtype, rng):
     """The last block of 4 columns shares some with the one before, where columns are no multiple."""
     X = mixed(rng, np.float32, n_features=n_features)
     X[:20] = 0
-    X[np.arange(20), -1 - np.arange(20) % 8] = 200  # single entries among the last columns
+    for row in range(20):  # runs of 12, which become blocks, that end with one of the last columns
+        X[row, n_features - 12 - row % 8 : n_features - row % 8] = rng.integers(1, 256, 12)
     network = prepared(Network([n_features, 122, 10], dtype=dtype, seed=1), X)
     tolerance = 2e-5 if dtype == "float32" else 1e-11
     np.testing.assert_allclose(network.decision_function(X), oracle(network, X), rtol=tolerance, atol=tolerance)
 
 
 def test_what_a_row_leaves_behind_does_not_touch_the_next(rng):
-    """Rows whose last entries are moved to make a whole block, before rows without any."""
+    """Rows whose last entries are moved to make a whole block, between rows of other blocks."""
     for n_features in (65, 66, 67):
         X = np.zeros((40, n_features), np.float32)
-        X[::2, -3:] = rng.integers(1, 256, (20, 3))
-        network = prepared(Network([n_features, 122, 3], seed=1), X)
+        X[::2, -12:], X[1::2, -20:-5] = rng.integers(1, 256, (20, 12)), rng.integers(1, 256, (20, 15))
+        network = prepared(Network([n_features, 122, 10], seed=1), X)
         found = network.decision_function(X)
-        np.testing.assert_array_equal(found[1::2], np.tile(network.decision_function(X[1:2]), (20, 1)))
+        np.testing.assert_allclose(found, oracle(network, X), rtol=2e-5, atol=2e-5)
+        for row in range(4):
+            np.testing.assert_array_equal(network.decision_function(X[row : row + 1])[0], found[row])
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -99,6 +102,18 @@ def test_memory_layout_changes_no_bit(source, rng, tmp_path):
     expected = network.decision_function(X)
     for name, other in layouts(X, tmp_path).items():
         np.testing.assert_array_equal(network.decision_function(other), expected, err_msg=name)
+
+
+def test_columns_that_are_multiplied_by_zero_are_counted_in_any_layout(rng):
+    """A column that never varies has the factor 0, though its entries are not zero."""
+    X = np.full((30, 200), 5.0)
+    X[:, ::4] = np.where(rng.random((30, 50)) < 0.2, 3.0, 0.0)
+    network = Network([200, 122, 4], seed=0)
+    factors = np.where(np.arange(200) % 4 == 0, 1.0, 0.0).astype(np.float32)
+    network.preprocessing = Preprocessing((X.mean(axis=0) * factors).astype(np.float32), 1.0, "float", factors)
+    expected = network.decision_function(X)
+    np.testing.assert_array_equal(network.decision_function(np.asfortranarray(X)), expected)
+    np.testing.assert_array_equal(network.decision_function(X[:, ::-1][:, ::-1]), expected)
 
 
 def test_a_row_near_a_large_mean_keeps_its_digits(rng):

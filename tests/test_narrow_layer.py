@@ -55,7 +55,9 @@ def test_few_units_and_enough_inputs_lie_along_the_lanes():
     for n_out in range(1, 40):
         assert rows.lies_along_lanes(784, n_out, dtype) == takes([784, n_out], dtype)
         assert not rows.lies_along_lanes(rows.MIN_INPUTS - 1, n_out, dtype)
-    assert rows.lies_along_lanes(rows.MIN_INPUTS, 9, dtype)  # any CPU: 10 sums instead of 12 or 16
+        assert not rows.lies_along_lanes(rows.MAX_INPUTS + 1, n_out, dtype)
+    for n_in in (rows.MIN_INPUTS, rows.MAX_INPUTS):
+        assert rows.lies_along_lanes(n_in, 9, dtype)  # any CPU: 10 sums instead of 12 or 16
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [("float32", 2e-4), ("float64", 1e-10)])

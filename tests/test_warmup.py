@@ -54,6 +54,8 @@ for settings in ({}, {"momentum": 0.5}):
     assert fit(images, y, sizes=(80, 10, 2), batch_size=16, **settings).first_layer == "blocks"
 fit(sparse, y, sizes=(20, 2))
 fit(sparse, y, sizes=(20, 30, 7, 3))
+for settings in optimizers:
+    fit(np.tile(dense, (1, 10)).astype(DTYPE), y, sizes=(200, 9, 2), **settings)
 fit(np.tile(dense, (1, 10)), y, sizes=(200, 100, 2), batch_size=100)
 if DTYPE == "float32":
     fit(dense.astype(DTYPE), y, sizes=(20, 12, 7, 2), optimizer="adamw", scale="standard", weight_decay=1.0)

@@ -141,14 +141,6 @@ def scale_row(rows, row, out):
 
 
 @core
-def is_contiguous(rows):
-    """Whether the elements of a row lie next to each other."""
-    if rows.code == UINT8:
-        return rows.column_step == 1
-    return rows.column_step == (4 if rows.code == FLOAT32 else 8)
-
-
-@core
 def copy_row(source, n, factor, out):
     """Copy ``n`` elements times a factor, and a vector of zeros behind them."""
     whole, width = n - n % lanes(out), lanes(out)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from .._jit import VECTOR_BYTES, core, kernel
 from ..simd import lanes, load, shift
 from ..tiles import tile_height, tile_muladd, tile_muladd_vector, tile_row_sums, tile_store, tile_zeros
-from .ahead import ask
+from .ahead import ask, columns_of_line
 from .narrow import FEW, MANY
 
 PAIRS = VECTOR_BYTES == 64
@@ -52,23 +52,25 @@ def narrow_dense_reference(x, w, dz):
 @core
 def _row(tile, x, w, n_vectors, z, ahead, b):
     """Outputs of sample ``b``."""
-    total, length = tile, tile_height(tile) * lanes(w)
+    total, length, asked = tile, tile_height(tile) * lanes(w), columns_of_line(ahead, lanes(w))
     for i in range(n_vectors):
         total = tile_muladd_vector(total, load(x, i * lanes(w)), shift(w, i * length), lanes(w))
-        ask(ahead, b, i * lanes(w))
+        for k in range(i * lanes(w), (i + 1) * lanes(w), asked):
+            ask(ahead, b, k)
     tile_row_sums(total, z)
 
 
 @core
 def _two_rows(tile, x, other_x, w, n_vectors, z, other_z, ahead, b):
     """Outputs of samples ``b`` and ``b`` + 1."""
-    total, other, length = tile, tile, tile_height(tile) * lanes(w)
+    total, other, length, asked = tile, tile, tile_height(tile) * lanes(w), columns_of_line(ahead, lanes(w))
     for i in range(n_vectors):
         at, j = shift(w, i * length), i * lanes(w)
         total = tile_muladd_vector(total, load(x, j), at, lanes(w))
         other = tile_muladd_vector(other, load(other_x, j), at, lanes(w))
-        ask(ahead, b, j)
-        ask(ahead, b + 1, j)
+        for k in range(j, j + lanes(w), asked):
+            ask(ahead, b, k)
+            ask(ahead, b + 1, k)
     tile_row_sums(total, z)
     tile_row_sums(other, other_z)
 

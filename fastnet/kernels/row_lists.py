@@ -12,6 +12,7 @@ import numpy as np
 from .._jit import core, kernel
 from ..simd import (
     count_bits,
+    itemsize_of,
     lanes,
     load,
     load_as,
@@ -23,9 +24,9 @@ from ..simd import (
     quad,
     reduce_add,
     shift,
+    shift_bytes,
     single_bit,
     splat,
-    store,
     without_lowest_bit,
 )
 from . import gather
@@ -66,17 +67,17 @@ def _blocks_of(bits):
 
 
 @core
-def _note(source, n, bits):
-    """Note which of a row's contiguous entries are not zero; returns how many, and in how many blocks."""
-    entries, blocks, whole = 0, 0, n - n % LOOK
+def _note(source, step, n, bits):
+    """Note which of a row's entries, ``step`` bytes apart, are not zero; returns how many, and in how many blocks."""
+    entries, blocks, whole = 0, 0, n - n % LOOK if step == itemsize_of(source) else 0
     for j in range(0, n, LOOK):
         found = np.uint64(0)
         if j < whole:
             found = nonzero_bits(source, j)
         else:
-            for k in range(whole, n):
-                if source[k] != 0:
-                    found |= single_bit(k - whole)
+            for k in range(j, min(j + LOOK, n)):
+                if shift_bytes(source, k * step)[0] != 0:
+                    found |= single_bit(k - j)
         bits[j // LOOK] = found
         entries, blocks = entries + count_bits(found), blocks + count_bits(_blocks_of(found))
     return entries, blocks
@@ -84,16 +85,13 @@ def _note(source, n, bits):
 
 @core
 def _count(rows, row, room):
-    """Entries of a row and blocks of them; where they do not lie next to each other they are scaled first."""
-    n, address = rows.n_features, rows.address + np.int64(row) * rows.row_step
-    if not gather.is_contiguous(rows):
-        gather.scale_row(rows, row, room.row)
-        return _note(room.row, n, room.bits)
+    """Entries of a row, as the user gave them, and blocks of them."""
+    n, step, address = rows.n_features, rows.column_step, rows.address + np.int64(row) * rows.row_step
     if rows.code == gather.UINT8:
-        return _note(pointer_to(address, np.uint8), n, room.bits)
+        return _note(pointer_to(address, np.uint8), step, n, room.bits)
     if rows.code == gather.FLOAT32:
-        return _note(pointer_to(address, np.float32), n, room.bits)
-    return _note(pointer_to(address, np.float64), n, room.bits)
+        return _note(pointer_to(address, np.float32), step, n, room.bits)
+    return _note(pointer_to(address, np.float64), step, n, room.bits)
 
 
 @core
@@ -129,7 +127,6 @@ def _end_with_the_row(x, n):
 def _list_blocks(rows, row, number, room, lists):
     """Put the blocks of a row on their lists, if its digits are kept; returns whether."""
     n, like = rows.n_features, quad(lists.values)
-    store(room.row, (n - 1) // WIDE * WIDE, quad(room.row))  # what the row before has left behind its end
     gather.scale_row(rows, row, room.row)
     if not _keeps_digits(room.row, pointer(rows.mean, 0), n):
         return False

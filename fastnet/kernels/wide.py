@@ -26,6 +26,8 @@ def _forward(line, tile, n_in, w, base, lists, begin, end, z, step, count):
     for block in range(begin, end):
         first = lists.bounds[block]
         last = first + lists.counts[block]
+        if first == last:  # its weights need not pass
+            continue
         weights = tile_load(tile, shift(w, block_row(block, n_in) * width), width)
         for place in range(first, last):
             out = shift(z, int(lists.numbers[place]))
