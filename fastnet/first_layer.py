@@ -17,7 +17,7 @@ from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
 from .kernels.clipping import Clipped
 from .kernels.narrow_dense import NarrowRows
 from .kernels.sgd import FoldedSgd
-from .layers import activate_rows, apply, layer_columns, update_bias, update_panel, work_gradient
+from .layers import activate_rows, apply, gathered, layer_columns, update_bias, update_panel, work_gradient
 from .layout import ACTIVATION, N_IN, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift, store
 from .simd import load as load_vector
@@ -106,15 +106,8 @@ def update_biases(net, optimizer, dout, count, work, begin, end, thread):
 # -- dense rows ----------------------------------------------------------------------------------------
 
 
-@core
-def _tile(work, thread):
-    """Gathered rows of a thread, and their step."""
-    step = work.tiles.shape[2]
-    return pointer(work.tiles, thread * work.tiles.shape[1] * step), step
-
-
 def _load_dense(rows, net, order, first, count, work, begin, end, thread):
-    (tile, step), (start, stop) = _tile(work, thread), slices_of(net, work, begin, end)
+    (tile, step), (start, stop) = gathered(work, thread), slices_of(net, work, begin, end)
     gather.gather_rows(rows, order, first, count, len(order), work.cuts[start], work.cuts[stop], tile, step)
 
 
@@ -123,7 +116,7 @@ def _settle_dense(rows, net, work, optimizer, minibatch, begin, end):
 
 
 def _forward_dense(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
-    tile, tile_step = _tile(work, thread)
+    tile, tile_step = gathered(work, thread)
     for unit in range(begin, end):
         piece, column, width = unit_of(net, work, unit)
         start, n = work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
@@ -134,14 +127,14 @@ def _forward_dense(rows, net, optimizer, order, first, count, work, place, begin
 
 
 def _centred_dense(rows, net, order, first, count, work, piece, thread, to, step):
-    (tile, tile_step), start, n = _tile(work, thread), work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
+    (tile, tile_step), start, n = gathered(work, thread), work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
     for b in range(count):
         gather.copy_row(shift(tile, b * tile_step + start), n, 1.0, shift(to, b * step))
     return n
 
 
 def _update_dense(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
-    tile, step = _tile(work, thread)
+    tile, step = gathered(work, thread)
     gradient = work_gradient(work, thread)
     for unit in range(begin, end):
         piece, column, _ = unit_of(net, work, unit)
@@ -345,9 +338,7 @@ _NARROW_DENSE = _DENSE | {
     "place": narrow_layer.unit_place,
     "begin": narrow_layer.begin_call,
     "end": weight_order.end_call,
-    "load": narrow_layer.load,
     "forward": narrow_layer.forward,
-    "centred": narrow_layer.centred,
     "update": narrow_layer.update,
 }
 _KINDS = {

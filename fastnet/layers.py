@@ -38,13 +38,21 @@ class Work(NamedTuple):
     places: Any  # (L, 5) int64
     cuts: Any  # (n_slices + 1,) int64: where the inputs are cut
     units: Any  # (threads + 1,) int64: units of the first layer that each thread owns
-    tiles: Any  # gathered rows of a minibatch or group, each thread its own, (threads, R, step), or what lists take
+    tiles: Any  # gathered rows of a minibatch or group, each thread its own: DenseTiles, or what lists take
     gradients: Any  # (threads, n), the gradient of a block of weights
     losses: Any  # (B,) or more, float64, already scaled
     hits: Any  # as many, int64
     summed: Any  # (1,) float64: losses of a compiled call's minibatches
     arrivals: Any  # barrier
     group: Any  # GroupWork, or None
+
+
+class DenseTiles(NamedTuple):
+    """The gathered rows of a minibatch, for each thread, and what goes with the weights of few units."""
+
+    rows: Any  # (threads, B, step)
+    room: Any  # as large as the first layer's weights, or empty
+    width: int  # accumulators of the tiles of ``narrow_dense.py``, or 0
 
 
 class Gradient(NamedTuple):
@@ -201,6 +209,13 @@ def activate_rows(code, out, step, rows, first, last):
 def work_gradient(work, thread):
     """Room of a thread for the gradient of a block of weights."""
     return pointer(work.gradients, thread * work.gradients.shape[1])
+
+
+@core
+def gathered(work, thread):
+    """Gathered rows of a thread, and their step."""
+    step = work.tiles.rows.shape[2]
+    return pointer(work.tiles.rows, thread * work.tiles.rows.shape[1] * step), step
 
 
 @core

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ._jit import core, kernel
 from .kernels import dense, gather, row_lists, sparse, wide
-from .kernels.blocks import Lists
+from .kernels.blocks import lists_of
 from .layers import layer_columns
 from .layout import N_IN, PACKED_WEIGHTS, STEP
 from .simd import lanes, load, pointer, shift, store
@@ -50,17 +50,6 @@ def _room(tiles, thread):
         dense=pointer(tiles.dense, thread * tiles.dense.shape[1] * dense_step),
         step=dense_step,
         kept=pointer(tiles.kept, thread * tiles.kept.shape[1]),
-    )
-
-
-@core
-def _lists(tiles, thread):
-    """Lists of a thread."""
-    return Lists(
-        pointer(tiles.bounds, 0),
-        pointer(tiles.counts, thread * tiles.counts.shape[1]),
-        pointer(tiles.numbers, thread * tiles.numbers.shape[1]),
-        pointer(tiles.values, thread * tiles.values.shape[1]),
     )
 
 
@@ -128,8 +117,9 @@ def _spread(net, source, numbers, count, out):
 
 
 @core
-def _forward_mixed(rows, net, order, first, count, tiles, out, other, thread):
-    room, lists, (u, base) = _room(tiles, thread), _lists(tiles, thread), _folded(tiles, thread)
+def _forward_mixed(rows, net, order, first, count, work, out, other, thread):
+    tiles, lists = work.tiles, lists_of(work, thread)
+    room, (u, base) = _room(tiles, thread), _folded(tiles, thread)
     n_listed, n_kept = row_lists.list_rows(rows, order, first, count, net.layers[0, STEP], room, lists)
     if n_listed + n_kept < count:
         _forward_blocks(net, lists, len(tiles.bounds) - 1, base, count, out)
@@ -147,7 +137,7 @@ def forward(rows, net, order, first, count, work, place, other, thread):
     """First layer without bias for ``count`` rows, to ``place`` of the buffer; at ``other`` there is as much room."""
     tiles, out = work.tiles, pointer(work.buffer, place)
     if tiles.makes_lists:
-        _forward_mixed(rows, net, order, first, count, tiles, out, pointer(work.buffer, other), thread)
+        _forward_mixed(rows, net, order, first, count, work, out, pointer(work.buffer, other), thread)
     else:
         x, x_step = _room(tiles, thread).dense, tiles.dense.shape[2]
         gather.gather_rows(rows, order, first, count, len(order), 0, rows.n_features, x, x_step)

@@ -5,20 +5,13 @@ While a compiled call lasts, the first layer's inputs lie along the lanes: see `
 
 from . import weight_order
 from ._jit import core
-from .kernels import dense, gather
+from .kernels import dense
 from .kernels.ahead import next_rows
 from .kernels.narrow_dense import narrow_dense_forward, narrow_dense_gradient
-from .layers import apply, work_gradient
+from .layers import apply, gathered, work_gradient
 from .layout import PACKED_WEIGHTS, STEP
 from .simd import lanes, pointer, shift
-from .units import plane, slices_of
-
-
-@core
-def _tile(work, thread):
-    """Gathered rows of a thread, and their step."""
-    step = work.tiles.rows.shape[2]
-    return pointer(work.tiles.rows, thread * work.tiles.rows.shape[1] * step), step
+from .units import plane
 
 
 @core
@@ -33,15 +26,9 @@ def begin_call(rows, net, work, optimizer, thread, n_threads):
     weight_order.order(rows, net, work, optimizer, thread, n_threads)
 
 
-def load(rows, net, order, first, count, work, begin, end, thread):
-    """Gather the inputs of the slices that units ``begin`` to ``end`` belong to."""
-    (tile, step), (start, stop) = _tile(work, thread), slices_of(net, work, begin, end)
-    gather.gather_rows(rows, order, first, count, len(order), work.cuts[start], work.cuts[stop], tile, step)
-
-
 def forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
-    (tile, tile_step), step, width = _tile(work, thread), net.layers[0, STEP], work.tiles.width
+    (tile, tile_step), step, width = gathered(work, thread), net.layers[0, STEP], work.tiles.width
     for piece in range(begin, end):
         start, n = _vectors(work, piece, tile)
         w, z = pointer(net.packed, net.layers[0, PACKED_WEIGHTS] + start * width), plane(net, work, place, piece, 0)
@@ -49,17 +36,9 @@ def forward(rows, net, optimizer, order, first, count, work, place, begin, end, 
         narrow_dense_forward(shift(tile, start), tile_step, w, width, n, z, step, count, ahead)
 
 
-def centred(rows, net, order, first, count, work, piece, thread, to, step):
-    """Write loaded inputs of a slice and a vector of zeros to rows ``step`` apart; returns their number."""
-    (tile, tile_step), start, n = _tile(work, thread), work.cuts[piece], work.cuts[piece + 1] - work.cuts[piece]
-    for b in range(count):
-        gather.copy_row(shift(tile, b * tile_step + start), n, 1.0, shift(to, b * step))
-    return n
-
-
 def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update the weights of the slices ``begin`` to ``end``."""
-    (tile, tile_step), step, gradient = _tile(work, thread), net.layers[0, STEP], work_gradient(work, thread)
+    (tile, tile_step), step, gradient = gathered(work, thread), net.layers[0, STEP], work_gradient(work, thread)
     width, place = work.tiles.width, net.layers[0, PACKED_WEIGHTS]
     size = width * lanes(dout)
     at_once = work.gradients.shape[1] // size // 2 * 2  # two vectors share the gradients dz

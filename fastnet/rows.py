@@ -11,7 +11,8 @@ import numpy as np
 
 from .kernels import csr, gather, sparse
 from .kernels.dense import PANEL_VECTORS
-from .kernels.narrow_dense import NarrowRows, NarrowTiles
+from .kernels.narrow_dense import NarrowRows
+from .layers import DenseTiles
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, slice_cuts
 
 # Inputs from which on, and up to which, few units gain by lanes that lie along the inputs. With more, the weights that
@@ -60,11 +61,11 @@ def lies_along_lanes(n_in: int, n_out: int, dtype: np.dtype[Any]) -> bool:
     return MIN_INPUTS <= n_in <= MAX_INPUTS and 0 < narrow_width(n_out, dtype) < padded(n_out, dtype)
 
 
-def narrow_tiles(rows: np.ndarray, n_in: int, n_out: int) -> NarrowTiles:
-    """Room for a minibatch of each thread, whose gathered ``rows`` have their room, and for the weights."""
+def narrow_tiles(rows: np.ndarray, n_in: int, n_out: int) -> DenseTiles:
+    """Room for the weights of few units beside that for the gathered ``rows``."""
     dtype = rows.dtype
     room = aligned_zeros(max(n_in * padded(n_out, dtype), lanes_room(n_in, n_out, dtype)), dtype)
-    return NarrowTiles(rows, room, narrow_width(n_out, dtype))
+    return DenseTiles(rows, room, narrow_width(n_out, dtype))
 
 
 def whole_vectors(vector: np.ndarray) -> np.ndarray:

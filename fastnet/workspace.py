@@ -11,9 +11,9 @@ from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import Rows
 from .kernels.groups import GroupWork
 from .kernels.narrow_dense import NarrowRows
-from .kernels.row_lists import ENTRY_COST, LOOK
-from .kernels.sparse import QUAD, SparseRows
-from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, Work
+from .kernels.row_lists import ENTRY_COST
+from .kernels.sparse import LOOK, QUAD, SparseRows
+from .layers import DELTA, OUTPUT, PLANES, SLOPES, TRANSPOSED, UPDATE_ROWS, DenseTiles, Work
 from .layout import N_IN, N_OUT, STEP, aligned_zeros, lanes, padded, row_step, slice_cuts
 from .mixed_rows import MixedTiles
 from .rows import MAX_COLUMNS, narrow_tiles, sparse_work
@@ -63,7 +63,7 @@ def workspace(
     if not train:
         tiles = _mixed_tiles(layers, dtype, batch_size, n_threads)
     elif rows is None or isinstance(rows, Rows):
-        tiles = _tiles(layers, dtype, batch_size, n_threads)
+        tiles = DenseTiles(_tiles(layers, dtype, batch_size, n_threads), np.zeros(0, dtype), 0)
     elif isinstance(rows, NarrowRows):
         tiles = narrow_tiles(_tiles(layers, dtype, batch_size, n_threads), sizes[0], sizes[1])
     elif isinstance(rows, SparseRows):

@@ -8,6 +8,7 @@ from runs import layouts
 from fastnet import Network, mixed_rows, workspace
 from fastnet._jit import entry
 from fastnet.kernels import row_lists
+from fastnet.kernels.blocks import lists_of
 from fastnet.network import Preprocessing
 from fastnet.views import views
 
@@ -147,7 +148,7 @@ def test_lists_are_near_whole_rows(rng, monkeypatch):
 def run_lists(rows, net, order, work):
     """Return how many rows become records of entries, and how many are kept; the rest are lists of blocks."""
     rows, net, order, work = views(rows), views(net), views(order), views(work)
-    room, lists = mixed_rows._room(work.tiles, 0), mixed_rows._lists(work.tiles, 0)
+    room, lists = mixed_rows._room(work.tiles, 0), lists_of(work, 0)
     return row_lists.list_rows(rows, order, 0, len(order), 1, room, lists)
 
 

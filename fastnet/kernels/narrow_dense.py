@@ -36,14 +36,6 @@ class NarrowRows(NamedTuple):
     order: Any  # (n_features,) int64: each input at its own place, as ``ColumnBlocks`` has it
 
 
-class NarrowTiles(NamedTuple):
-    """The gathered rows of a minibatch, for each thread, and what goes with the weights."""
-
-    rows: Any  # (threads, B, step)
-    room: Any  # as large as the first layer's weights
-    width: int  # T, accumulators of the tiles
-
-
 def narrow_dense_reference(x, w, dz):
     """NumPy twin: z and dw, with w and dw (I, T)."""
     return x @ w, x.T @ dz

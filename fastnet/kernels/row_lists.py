@@ -31,10 +31,7 @@ from ..simd import (
 )
 from . import gather
 from .blocks import WIDE, append
-from .sparse import MAX_CANCELLATION, extract_row
-
-# Columns that are looked at together.
-LOOK = 64
+from .sparse import LOOK, MAX_CANCELLATION, extract_row
 
 # What a block and an entry take, where a column of a row as it is takes 1 (784-300-10 on Zen 5: 59, 37 and 9.5 cycles):
 # a row of MNIST as blocks 0.40, as entries 0.75.
