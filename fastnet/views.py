@@ -89,6 +89,24 @@ def _as_memory(context, builder, kind, value):
     return result
 
 
+def _settled(builder, room, target):
+    """Address of a state that is written from here on.
+
+    Its fields are said to be the same wherever they can be read (``invariant.load``), so LLVM may read them before they
+    are written, unless nobody knows the address until then: it is read from memory, after an empty line of assembly
+    that may change all memory. Without, an entry that LLVM happened to order so crashed.
+    """
+    with builder.goto_entry_block():
+        place = builder.alloca(room.type)
+    builder.store(room, place)
+    kind = ir.FunctionType(ir.VoidType(), [room.type, place.type])
+    builder.asm(kind, "", "r,r,~{memory}", [room, place], side_effect=True)
+    found = builder.load(place)
+    size = ir.Constant(ir.IntType(64), room.type.pointee.get_abi_size(target))
+    found.set_metadata("dereferenceable", builder.module.add_metadata([size]))  # so that reading may leave loops
+    return found
+
+
 @intrinsic
 def views(typingctx, value):
     """Return an array as a view, a named tuple as a state; the caller keeps the arrays alive."""
@@ -100,7 +118,7 @@ def views(typingctx, value):
         with builder.goto_entry_block():
             room = builder.alloca(result.type)
         builder.store(result, room)
-        return room
+        return _settled(builder, room, context.target_data)
 
     found = _viewed(value)
     return None if found is None else (found(value), codegen)

@@ -1,5 +1,6 @@
 """Views against the arrays they are made of; tuples of views, also inside each other."""
 
+import re
 from typing import Any, NamedTuple
 
 import numba
@@ -93,3 +94,30 @@ def test_the_class_of_a_type():
     outer = Outer(np.arange(3), Inner(np.zeros((2, 2)), True), 1.0)
     assert class_of(numba.typeof(outer)) is Outer
     assert class_of(numba.typeof(1.0)) is None
+
+
+@driver
+def weighted(outer):
+    state, total = views(outer), 0.0
+    for i in range(state.first.size):
+        total += state.factor * state.first[i]
+    return total
+
+
+def root(lines, name):
+    """Instruction at the end of a chain of offsets that an address comes from."""
+    line = lines[name]
+    inner = re.match(r"getelementptr .*?ptr (%[\w.]+)", line)
+    return root(lines, inner[1]) if inner else line
+
+
+def test_fields_are_not_read_before_they_are_written():
+    """LLVM may read what never changes as soon as it knows the address, so a state's is none that it can know."""
+    outer = Outer(np.arange(3.0), Inner(np.arange(2), True), 2.0)
+    assert weighted(outer) == 6
+    (text,) = weighted.inspect_llvm().values()
+    lines = dict(re.findall(r"^ +(%[\w.]+) = (.*)$", text, re.MULTILINE))
+    fields = [line for line in lines.values() if "!invariant.load" in line]
+    assert fields
+    for line in fields:
+        assert root(lines, re.match(r"load .*?, ptr (%[\w.]+)", line)[1]).startswith("load ptr")
