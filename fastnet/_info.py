@@ -62,8 +62,9 @@ def info(
         ``versions``, ``machine``, ``kernels`` (the cache folder or None, its entries and MB), ``mnist`` (its folder,
         or None) and, with ``layer_sizes``, ``network``: ``n_threads`` and ``first_layer`` as in `History`,
         ``n_slices``, ``units`` (of the first layer, for each thread), ``minibatches_in_group`` (those that share a pass
-        over the first layer's weights), ``minibatches_per_call``, ``update``, ``predictions``, and ``why``, a sentence
-        for these. All of it can be written as JSON.
+        over the first layer's weights), ``micro_batch`` (rows of a minibatch that are worked on together; the gradients
+        of more are added up), ``minibatches_per_call``, ``update``, ``predictions``, and ``why``, a sentence for these.
+        All of it can be written as JSON.
 
     Raises
     ------
@@ -134,10 +135,12 @@ def _network(
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
     group, group_why = _group(sizes, batch_size, density, optimizer, momentum)
-    n_rows = batch_size * group
+    micro_batch = plan.micro_batch(sizes, batch_size, kind)
+    n_rows = micro_batch * group
     first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
-    work, work_why = _work(sizes, batch_size, group, kind, first_layer)
-    update, update_why = _update(first_layer, narrow_width(sizes[1], kind) > 0, optimizer, momentum)
+    work, work_why = _work(sizes, batch_size, n_rows, group, kind, first_layer)
+    accumulates, narrow = micro_batch < batch_size, narrow_width(sizes[1], kind) > 0
+    update, update_why = _update(first_layer, narrow, accumulates, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
     return {
         "layer_sizes": list(sizes),
@@ -148,12 +151,14 @@ def _network(
         "optimizer": optimizer,
         "momentum": momentum,
         "minibatches_in_group": group,
+        "micro_batch": micro_batch,
         **work,
         "first_layer": first_layer,
         "update": update,
         "predictions": predictions,
         "why": {
             "minibatches_in_group": group_why,
+            "micro_batch": _micro_batch_why(batch_size, micro_batch),
             **work_why,
             "first_layer": first_layer_why,
             "update": update_why,
@@ -175,11 +180,17 @@ def _group(sizes: tuple[int, ...], batch_size: int, density: float, optimizer: s
     return group, f"minibatches with {group * batch_size} rows in all share a pass over the first layer's weights"
 
 
+def _micro_batch_why(batch_size: int, micro_batch: int) -> str:
+    if micro_batch == batch_size:
+        return "all rows of a minibatch are worked on together: they are few enough for the caches"
+    return "so many rows are worked on together, as many as the caches hold, and the gradients of all are added up"
+
+
 def _work(
-    sizes: tuple[int, ...], batch_size: int, group: int, dtype: np.dtype[Any], first_layer: str
+    sizes: tuple[int, ...], batch_size: int, n_rows: int, group: int, dtype: np.dtype[Any], first_layer: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """How the work of a minibatch, or of a group, is cut."""
-    n_slices, cpus = plan.slices(sizes, batch_size * group), available_cpus()
+    """How the work of a minibatch, of a group, or of a micro-batch, is cut."""
+    n_slices, cpus = plan.slices(sizes, n_rows), available_cpus()
     n_threads = plan.threads(sizes, batch_size * group, dtype, cpus)
     width, columns = PANEL_VECTORS * lanes(dtype), padded(sizes[1], dtype)
     units = plan.units(columns, width, n_slices, n_threads)
@@ -230,8 +241,12 @@ def _first_layer(
     )
 
 
-def _update(first_layer: str, is_narrow: bool, optimizer: str, momentum: float) -> tuple[str, str]:
+def _update(
+    first_layer: str, is_narrow: bool, accumulates: bool, optimizer: str, momentum: float
+) -> tuple[str, str]:
     """How the first layer's weights are updated, as ``Run`` and ``kernels.sgd.folded`` decide."""
+    if accumulates:
+        return "whole gradients", "those of all micro-batches are added up before the weights change"
     if first_layer == "dense":
         return "whole gradients", "rows are dense"
     if first_layer == "blocks" and not is_narrow:

@@ -7,10 +7,10 @@ from numba.extending import overload
 
 from . import weight_order
 from ._jit import OVERLOAD, OVERLOAD_CORE, core
-from .kernels import blocks, clipping, narrow, sgd, wide
+from .kernels import accumulation, blocks, narrow, sgd, wide
 from .layers import UPDATE_ROWS, apply, layer_columns, work_gradient
 from .layout import N_IN, PACKED_WEIGHTS, STEP
-from .simd import lanes, pointer, shift, short
+from .simd import itemsize_of, lanes, pointer, shift, short
 from .units import owned_units, panel_weights, plane, slices_of, unit_of
 from .views import class_of
 
@@ -66,7 +66,7 @@ def _no(optimizer):
 
 @overload(_keeps_weights, jit_options=OVERLOAD_CORE)
 def _choose_keeps(optimizer):
-    return _yes if class_of(optimizer) is clipping.Kept else _no
+    return _yes if class_of(optimizer) is accumulation.Kept else _no
 
 
 def _plain_step(optimizer):
@@ -123,20 +123,31 @@ def _set_bases_wide(rows, net, work, begin, end):
         wide.add_base(n_in, offset, w, width, rows.cuts[piece], rows.cuts[piece + 1], base)
 
 
+# Weights of the first layer, in bytes, from which on they are asked for.
+_MANY_BYTES = 4 << 20
+
+
+@core
+def _blocks_ahead(net):
+    n_bytes = net.layers[0, N_IN] * layer_columns(net, 0) * itemsize_of(pointer(net.packed, 0))
+    return wide.BLOCKS_AHEAD if n_bytes >= _MANY_BYTES else 0
+
+
 def forward_wide(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of units ``begin`` to ``end``."""
     n_in, step, lists = net.layers[0, N_IN], net.layers[0, STEP], blocks.lists_of(work, thread)
+    ahead = _blocks_ahead(net)
     for unit in range(begin, end):
         piece, column, width = unit_of(net, work, unit)
         w, z = panel_weights(net, column), plane(net, work, place, piece, column)
         base = pointer(work.tiles.base, unit * work.tiles.base.shape[1])
-        wide.wide_forward(n_in, w, width, base, lists, rows.cuts[piece], rows.cuts[piece + 1], z, step, count)
+        wide.wide_forward(n_in, w, width, base, lists, rows.cuts[piece], rows.cuts[piece + 1], z, step, count, ahead)
 
 
 def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update the weights of units ``begin`` to ``end``, and sum offset @ w while they are at hand."""
     gradient, lists, n_in = work_gradient(work, thread), blocks.lists_of(work, thread), net.layers[0, N_IN]
-    totals, offset = _totals(net, dout, count, work, thread), pointer(rows.offset, 0)
+    totals, offset, ahead = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), _blocks_ahead(net)
     for unit in range(begin, end):
         (piece, column, width), whole = unit_of(net, work, unit), n_in // blocks.WIDE
         start, dz, total = net.layers[0, PACKED_WEIGHTS] + n_in * column, shift(dout, column), shift(totals, column)
@@ -146,7 +157,7 @@ def update_wide(rows, net, optimizer, order, first, dout, count, work, begin, en
         plain, rate, decay = _plain_step(optimizer)
         if plain:
             last = min(stop, whole)
-            wide.wide_step(offset, w, lists, block, last, width, dz, total, rate, decay, base)
+            wide.wide_step(offset, w, lists, block, last, width, dz, total, rate, decay, base, ahead)
             block = last
         while block < stop:
             # The last block by itself if it shares inputs with the one before: those are skipped.

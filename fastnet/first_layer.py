@@ -12,9 +12,9 @@ from numba.extending import overload
 from . import block_layer, folded_blocks, narrow_layer, weight_order
 from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
+from .kernels.accumulation import Accumulated
 from .kernels.ahead import next_rows
 from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
-from .kernels.clipping import Clipped
 from .kernels.narrow_dense import NarrowRows
 from .kernels.sgd import FoldedSgd
 from .layers import activate_rows, apply, gathered, layer_columns, update_bias, update_panel, work_gradient
@@ -311,7 +311,7 @@ _WHOLE = _PLAIN | {
 _FOLDED = _WHOLE | {"settle": _settle_folded, "update": _update_folded, "factor": _factor_folded}
 _WIDE = _PLAIN | {
     "settle": _settle_dense,
-    "settle clipped": block_layer.settle,
+    "settle accumulated": block_layer.settle,
     "begin": block_layer.begin_call,
     "end": weight_order.end_call,
     "load": block_layer.load_wide,
@@ -354,8 +354,8 @@ _KINDS_FOLDED = {sparse.SparseRows: _FOLDED, NarrowColumnBlocks: _NARROW_FOLDED}
 def _of_kind(name, rows, optimizer=None):
     kinds = _KINDS_FOLDED if class_of(optimizer) is FoldedSgd else _KINDS
     kind = kinds[class_of(rows)]
-    if name == "settle" and class_of(optimizer) is Clipped:
-        return kind.get("settle clipped", kind[name])
+    if name == "settle" and class_of(optimizer) is Accumulated:
+        return kind.get("settle accumulated", kind[name])
     return kind[name]
 
 

@@ -149,8 +149,8 @@ def _learn(net, targets, order, batch_size, k, stop, work, optimizer, losses, hi
 # -- a group -------------------------------------------------------------------------------------------
 
 
-def train_group(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
-    """Train on minibatch ``k`` and all up to the end of its group, or to ``end``; returns the number of the next."""
+def train_group(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
+    """Train on minibatch ``k`` and all up to the end of its group, or to ``end``; returns what comes next."""
     stop, of_one = min(end, (k // optimizer.size + 1) * optimizer.size), optimizer.optimizer
     first, whole = k * batch_size, 1.0
     count = min(stop * batch_size, len(order)) - first
@@ -168,4 +168,4 @@ def train_group(net, rows, targets, order, batch_size, k, end, work, optimizer, 
         whole *= _keep(of_one, number)
     now = _whole_group(of_one, begin_minibatch(of_one, k, 0).learning_rate, whole)
     first_layer.update(rows, net, now, order, first, _gradients(net, work), count, work, begin, after, thread)
-    return stop
+    return stop, 0

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from numba.extending import overload
 
 from ._jit import OVERLOAD, core, kernel
-from .kernels import activations, adam, clipping, dense, sgd
+from .kernels import accumulation, activations, adam, dense, sgd
+from .kernels.accumulation import Accumulated, Kept
 from .layout import ACTIVATION, N_IN, N_OUT, PACKED_BIAS, PACKED_WEIGHTS, STEP
 from .simd import pointer, shift
 from .views import ViewType, class_of, field_type
@@ -97,9 +98,10 @@ def _begin_adam(optimizer, k, thread):
     return adam.update_of(optimizer, _count_step(optimizer, k, thread), optimizer.weight_decay)
 
 
-def _begin_clipped(optimizer, k, thread):
-    begun = begin_minibatch(optimizer.optimizer, k, thread)
-    return clipping.Clipped(begun, optimizer.kept, optimizer.max_norm, optimizer.sums)
+def _begin_accumulated(optimizer, k, thread):
+    begun, gradient = begin_minibatch(optimizer.optimizer, k, thread), optimizer.gradient
+    begins, ends = optimizer.begins, optimizer.ends
+    return Accumulated(begun, gradient, optimizer.max_norm, optimizer.sums, optimizer.totals, begins, ends)
 
 
 def _begin_any(optimizer, k, thread):
@@ -122,7 +124,7 @@ def _begin_folded_decays(optimizer, k, thread):
     return sgd.FoldedSgd(optimizer.learning_rate, optimizer.weight_decay[k], optimizer.period)
 
 
-_BEGIN = {adam.Adam: _begin_adam, clipping.Clipped: _begin_clipped}
+_BEGIN = {adam.Adam: _begin_adam, Accumulated: _begin_accumulated}
 _BEGIN_DECAYS = {
     adam.Adam: _begin_adam_decays,
     sgd.Sgd: _begin_sgd_decays,
@@ -174,7 +176,7 @@ def _apply_gradient(optimizer, packed, offset, gradient, n, decay):
 
 
 def _apply_kept(optimizer, packed, offset, gradient, n, decay):
-    clipping.keep(pointer(optimizer.gradient, offset), gradient, n)
+    accumulation.keep(pointer(optimizer.gradient, offset), gradient, n, optimizer.begins)
 
 
 _OPTIMIZERS = {
@@ -182,7 +184,7 @@ _OPTIMIZERS = {
     sgd.FoldedSgd: _apply_folded,
     adam.Update: _apply_adam,
     Gradient: _apply_gradient,
-    clipping.Kept: _apply_kept,
+    Kept: _apply_kept,
 }
 
 

@@ -82,7 +82,7 @@ def _forward_blocks(net, lists, n_blocks, base, count, out):
     for column in range(0, columns, full):
         w, z = dense.panel(pointer(net.packed, net.layers[0, PACKED_WEIGHTS]), n_in, column), shift(out, column)
         width, start = min(full, columns - column), shift(base, column)
-        wide.wide_forward(n_in, w, width, start, lists, 0, n_blocks, z, net.layers[0, STEP], count)
+        wide.wide_forward(n_in, w, width, start, lists, 0, n_blocks, z, net.layers[0, STEP], count, 0)
 
 
 @kernel

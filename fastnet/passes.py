@@ -7,7 +7,8 @@ value is computed whole by one thread, and barriers lie between the stages.
 2. ``_middle``       each thread takes its share of the rows through the other layers, the loss and back
 3. ``updates``       each thread computes its share of the weight gradients and updates those weights
 
-Small minibatches of plain SGD run in groups, with the same three stages once a group: see ``groups.py``.
+Small minibatches of plain SGD run in groups, with the same three stages once a group: see ``groups.py``. Large ones run
+in micro-batches, whose gradients are added up: see ``kernels/accumulation.py``.
 
 What a compiled loop needs stands in the tuples of ``layers.py`` and its neighbours; ``workspace.py`` fills them once
 per fit.
@@ -18,12 +19,14 @@ from numba.extending import overload
 from . import barrier, first_layer, groups, hidden, later_layer, mixed_rows, penalty, sampled_output, updates
 from ._jit import OVERLOAD, core, entry, kernel
 from .float_mode import restore_float_mode, set_float_mode
-from .kernels import dense
+from .kernels import accumulation, dense
+from .kernels.accumulation import Accumulated
 from .kernels.groups import GroupedSgd
 from .layers import OUTPUT, PLANES, begin_minibatch, delta_place, share
 from .layout import N_IN, N_OUT, PACKED_WEIGHTS, STEP
 from .middle import after_first_layer, totals
 from .simd import pointer
+from .targets import total_weight, with_total
 from .units import owned_units
 from .views import class_of, views
 
@@ -59,24 +62,45 @@ def _minibatch(net, rows, targets, order, first, count, work, optimizer, number,
     sampled_output.advance(targets, net, optimizer, order, later, more, work, number + 1, thread, n_threads)
 
 
-def _round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
-    """Train on minibatch ``k``, or on all up to the end of its group; returns the number of the next."""
+def _round(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
+    """Train on minibatch ``k``, on all up to the end of its group, or on its micro-batch that begins with ``row``.
+
+    Returns the number of the minibatch that comes next, and the row of it.
+    """
     raise NotImplementedError
 
 
-def _single(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
+def _single(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
     first = k * batch_size
     count = min(batch_size, len(order) - first)
     now = begin_minibatch(optimizer, k, thread)
     _minibatch(net, rows, targets, order, first, count, work, now, k, thread, n_threads)
     if thread == 0:
         losses[k], hits[k] = totals(work, count)
-    return k + 1
+    return k + 1, 0
+
+
+def _micro_batch(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
+    first, most = k * batch_size, len(work.losses)
+    count = min(batch_size, len(order) - first)
+    n, stepping, begins = min(most, count - row), begin_minibatch(optimizer, k, thread), row == 0
+    if begins:
+        optimizer.totals[thread] = total_weight(targets, order, first, count)
+    ends, of_all = row + n == count, with_total(targets, optimizer.totals[thread])
+    now = accumulation.part_of(stepping, begins, ends)
+    _minibatch(net, rows, of_all, order, first + row, n, work, now, k, thread, n_threads)
+    if thread == 0:
+        loss, right = totals(work, n)
+        losses[k], hits[k] = (loss, right) if begins else (losses[k] + loss, hits[k] + right)
+    return (k + 1, 0) if ends else (k, row + n)
+
+
+_ROUNDS = {GroupedSgd: groups.train_group, Accumulated: _micro_batch}
 
 
 @overload(_round, jit_options=OVERLOAD)
-def _choose_round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads):
-    return groups.train_group if class_of(optimizer) is GroupedSgd else _single
+def _choose_round(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
+    return _ROUNDS.get(class_of(optimizer), _single)
 
 
 @kernel
@@ -118,14 +142,15 @@ def train_epoch(net, rows, targets, order, batch_size, begin, end, work, optimiz
             later_layer.begin_call(net, work)
             sampled_output.begin(targets, net, work, begin)
         first_layer.begin_call(rows, net, work, of_one, thread, n_threads)
-    k, turn = begin, 0
+    k, row, turn = begin, 0, 0
     while k < end:
         if barrier.leave(work.arrivals, turn, thread, n_threads):
             barrier.wait(work.arrivals, thread, n_threads)  # for the others' updates
             n_threads = 1
             if thread > 0:
                 break
-        k = _round(net, rows, targets, order, batch_size, k, end, work, optimizer, losses, hits, thread, n_threads)
+        args = net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads
+        k, row = _round(*args)
         if turn == 0:
             barrier.forget_waits(work.arrivals, thread)
         elif thread == 0:

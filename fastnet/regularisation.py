@@ -7,9 +7,6 @@ import numpy as np
 
 from . import checks
 from .hidden import Dropout
-from .kernels.clipping import CHUNK, Clipped, Kept
-from .layout import aligned_zeros
-from .optimizers import Optimizer
 
 
 def check_dropout(value: Any) -> float | tuple[float, ...]:
@@ -35,32 +32,3 @@ def dropout_rates(dropout: float | Sequence[float], n_hidden: int) -> tuple[floa
 def compiled_dropout(rates: tuple[float, ...]) -> Dropout | None:
     """Return what compiled code takes; None if nothing is dropped."""
     return Dropout(np.array([*rates, 0.0]), np.zeros(1, np.int64)) if rates else None
-
-
-class Clipping:
-    """Clips the gradients of an optimizer, or does nothing.
-
-    Parameters
-    ----------
-    max_norm : float or None
-    n_packed : int
-        Length of the packed parameters.
-    dtype : dtype
-        Of the network.
-    """
-
-    def __init__(self, max_norm: float | None, n_packed: int, dtype: np.dtype[Any]):
-        self._max_norm = max_norm
-        if max_norm is not None:
-            self._kept, self._sums = Kept(aligned_zeros(n_packed, dtype)), np.zeros(-(-n_packed // CHUNK))
-
-    def forget(self) -> None:
-        """Forget the last gradient: rows of another kind may lay theirs out in another way, and leave some of it."""
-        if self._max_norm is not None:
-            self._kept.gradient[:] = 0
-
-    def __call__(self, optimizer: Optimizer) -> Optimizer | Clipped:
-        """Return the optimizer as compiled code takes it."""
-        if self._max_norm is None:
-            return optimizer
-        return Clipped(optimizer, self._kept, self._max_norm, self._sums)

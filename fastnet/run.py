@@ -8,6 +8,7 @@ import numpy as np
 
 from . import barrier, hidden, passes, plan
 from ._parallel import Together
+from .accumulation import Accumulation
 from .block_rows import block_rows, compile_blocks
 from .exceptions import CheckpointError, DivergenceError
 from .kernels import gather, sgd, sparse
@@ -19,7 +20,7 @@ from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
 from .network import Network
 from .optimizers import Optimizer
-from .regularisation import Clipping, compiled_dropout
+from .regularisation import compiled_dropout
 from .rows import csr_rows, sparse_rows, trained_rows
 from .sparse_data import RowBlocks, is_sparse, some_rows
 from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
@@ -95,9 +96,10 @@ class Run:
         self._group = group
         self.together = together
         self._plain, self._dropout = self._packed(), compiled_dropout(rates)
+        self._micro_batch = self._rows_of_a_micro_batch(X)
         self._net = hidden.training(self._plain, self._dropout)
         self.n_packed = self._net.packed.size
-        self._clipping = Clipping(clip_norm, self.n_packed, network.dtype)
+        self._accumulation = Accumulation(clip_norm, self.n_packed, network.dtype, n_threads)
         self._calls_alone, self._penalty, self._settled = 0, 0.0, False
         self._loss = self._weight = 0.0
         self._right = self._trained = 0
@@ -113,10 +115,13 @@ class Run:
         """Layer sizes of the network that compiled code works on."""
         return self._network.layer_sizes
 
+    def _rows_of_a_micro_batch(self, X: Any) -> int:
+        return plan.micro_batch(self._sizes, self._most, self._network.dtype, is_sparse(X))
+
     @property
     def _rows_at_once(self) -> int:
         """Rows that the first layer takes at a time."""
-        return self._group * self._most
+        return self._group * self._micro_batch
 
     def _packed(self) -> Net:
         return self._network._packed()
@@ -159,13 +164,13 @@ class Run:
     def _load_rows(self, n_slices: int) -> None:
         """Describe the rows, as lists or as dense ones; what is sparse and can't be lists is written out in blocks."""
         X, entries = self._X, self._entries(self._X, n_slices)
-        self._clipping.forget()
+        self._accumulation.forget()
         self._blocks = RowBlocks(X, self._batch_size) if entries is None and is_sparse(X) else None
         rows = entries
         if entries is None:
             rows = self._dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype))
         if entries is not None or not isinstance(self._rows, gather.Rows | NarrowRows):
-            arguments = self._most, self._n_threads, True, n_slices, rows, self._net is not self._plain
+            arguments = self._micro_batch, self._n_threads, True, n_slices, rows, self._net is not self._plain
             self._work = workspace(self._plain.layers, self._network.dtype, *arguments, self._group)
         self._rows = rows
         self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
@@ -193,8 +198,8 @@ class Run:
         self.publish()
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
-        clipped = self._clipping(optimizer)
-        found = sgd.folded(clipped) if self._folds else clipped
+        whole = self._accumulation(optimizer, self._rows_at_once < self._most)
+        found = sgd.folded(whole) if self._folds else whole
         return found if self._group == 1 else grouped(found, self._group)
 
     @property

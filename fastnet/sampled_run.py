@@ -98,6 +98,9 @@ class SampledRun(Run):
         pack(network.parameters, layers[:-1], net.packed)
         return net
 
+    def _rows_of_a_micro_batch(self, X: Any) -> int:
+        return self._most  # each minibatch has a sample of the classes, and touches their weights only
+
     def _as_trained(self, targets: AnyTargets) -> SampledTargets:
         return SampledTargets(
             SAMPLED_SOFTMAX, targets.labels, targets.values, targets.weights, targets.total, self._classes

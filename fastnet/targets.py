@@ -89,6 +89,42 @@ def total_weight(targets, order, first, count):
     return total
 
 
+def with_total(targets, total):
+    """Return the same targets with another number that sums of losses are divided by."""
+    raise NotImplementedError
+
+
+def _targets_with(targets, total):
+    return Targets(targets.loss, targets.labels, targets.values, targets.weights, total)
+
+
+def _probabilities_with(targets, total):
+    return ProbabilityTargets(targets.loss, targets.labels, targets.values, targets.weights, total)
+
+
+def _penalised_with(targets, total):
+    labels, values, weights = targets.labels, targets.values, targets.weights
+    return PenalisedTargets(targets.loss, labels, values, weights, total, targets.cap, targets.squares, targets.norms)
+
+
+def _poisson_with(targets, total):
+    labels, values, weights = targets.labels, targets.values, targets.weights
+    return PoissonTargets(targets.loss, labels, values, weights, total, targets.cap, targets.squares, targets.norms)
+
+
+_WITH_TOTAL = {
+    Targets: _targets_with,
+    ProbabilityTargets: _probabilities_with,
+    PenalisedTargets: _penalised_with,
+    PoissonTargets: _poisson_with,
+}
+
+
+@overload(with_total, jit_options=OVERLOAD_CORE)
+def _choose_with_total(targets, total):
+    return _WITH_TOTAL.get(class_of(targets))
+
+
 def row_loss(targets, row, z, n_out, scale):
     """Loss of one sample and whether it is predicted right; its logits become their gradient."""
     raise NotImplementedError

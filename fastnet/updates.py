@@ -1,16 +1,17 @@
 """The third stage of a minibatch, compiled: gradients of all weights and biases, and their use. No maths here.
 
-Each thread takes its share: of the first layer its own units, of the others some of their inputs. Without clipping a
-gradient is used as soon as it is known, while it lies in the L1 cache. With clipping (an optimizer of type
-``Clipped``) all gradients are kept until their norm is known, with barriers between. The type decides when compiling.
+Each thread takes its share: of the first layer its own units, of the others some of their inputs. A
+gradient is used as soon as it is known, while it lies in the L1 cache; or, with an optimizer of type ``Accumulated``,
+all are kept until a minibatch ends, and their norm is known, with barriers between. The type decides when compiling.
 """
 
+import numpy as np
 from numba.extending import overload
 
 from . import barrier, first_layer, later_layer, sampled_output
 from ._jit import OVERLOAD, kernel
 from .kernels import clipping, dense
-from .kernels.clipping import Clipped
+from .kernels.accumulation import Accumulated, Kept
 from .layers import (
     OUTPUT,
     TRANSPOSED,
@@ -62,36 +63,47 @@ def _update_at_once(net, targets, rows, optimizer, order, first, count, work, nu
     sampled_output.update(targets, net, optimizer, order, first, count, work, number, thread, n_threads)
 
 
-# -- clipped -------------------------------------------------------------------------------------------
+# -- when whole ----------------------------------------------------------------------------------------
+
+
+@kernel
+def _clip_factor(net, work, optimizer, thread, n_threads):
+    """What the kept gradients are multiplied with; all threads call it."""
+    if optimizer.max_norm == np.inf:
+        return 1.0
+    g, n, sums = pointer(optimizer.gradient, 0), net.packed.size, optimizer.sums
+    begin, end = share(len(sums), 1, thread, n_threads)
+    clipping.sum_chunks(g, n, begin, end, sums)
+    barrier.wait(work.arrivals, thread, n_threads)
+    return clipping.clip_factor(sums, optimizer.max_norm)
 
 
 @kernel
 def _apply_chunks(net, optimizer, factor, thread, n_threads):
-    """Use this thread's share of the clipped gradients; biases, which do not decay, begin in the middle of a chunk."""
+    """Use this thread's share of the kept gradients; biases, which do not decay, begin in the middle of a chunk."""
     n, biases = net.packed.size, net.layers[0, PACKED_BIAS]
     begin, end = share(n, clipping.CHUNK, thread, n_threads)
     for start in range(begin, end, clipping.CHUNK):
         stop = min(start + clipping.CHUNK, end)
-        g, middle = pointer(optimizer.kept.gradient, start), min(max(biases, start), stop)
+        g, middle = pointer(optimizer.gradient, start), min(max(biases, start), stop)
         if factor != 1.0:
             clipping.scale(g, stop - start, factor)
         apply(optimizer.optimizer, net.packed, start, g, middle - start, True)
-        g = pointer(optimizer.kept.gradient, middle)
+        g = pointer(optimizer.gradient, middle)
         apply(optimizer.optimizer, net.packed, middle, g, stop - middle, False)
 
 
-def _update_clipped(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
-    update(net, targets, rows, optimizer.kept, order, first, count, work, number, thread, n_threads)
+def _update_when_whole(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
+    kept = Kept(optimizer.gradient, optimizer.begins)
+    update(net, targets, rows, kept, order, first, count, work, number, thread, n_threads)
+    if not optimizer.ends:
+        return
     barrier.wait(work.arrivals, thread, n_threads)
-    g, n, sums = pointer(optimizer.kept.gradient, 0), net.packed.size, optimizer.sums
-    begin, end = share(len(sums), 1, thread, n_threads)
-    clipping.sum_chunks(g, n, begin, end, sums)
-    barrier.wait(work.arrivals, thread, n_threads)
-    _apply_chunks(net, optimizer, clipping.clip_factor(sums, optimizer.max_norm), thread, n_threads)
+    _apply_chunks(net, optimizer, _clip_factor(net, work, optimizer, thread, n_threads), thread, n_threads)
     barrier.wait(work.arrivals, thread, n_threads)
     later_layer.transpose_share(net, work, thread, n_threads)
 
 
 @overload(update, jit_options=OVERLOAD)
 def _choose_update(net, targets, rows, optimizer, order, first, count, work, number, thread, n_threads):
-    return _update_clipped if class_of(optimizer) is Clipped else _update_at_once
+    return _update_when_whole if class_of(optimizer) is Accumulated else _update_at_once

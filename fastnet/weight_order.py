@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from . import barrier
 from ._jit import OVERLOAD, core
-from .kernels import adam, blocks, clipping, dense, narrow_dense, sgd
+from .kernels import accumulation, adam, blocks, dense, narrow_dense, sgd
 from .layers import Gradient, layer_columns, share
 from .layout import N_IN, PACKED_WEIGHTS
 from .simd import lanes, pointer, short
@@ -78,7 +78,7 @@ def _reorder_adam(net, rows, work, optimizer, forth, thread, n_threads):
     reorder(net, rows, work, optimizer.v, forth, thread, n_threads)
 
 
-def _reorder_clipped(net, rows, work, optimizer, forth, thread, n_threads):
+def _reorder_accumulated(net, rows, work, optimizer, forth, thread, n_threads):
     reorder_memory(net, rows, work, optimizer.optimizer, forth, thread, n_threads)
 
 
@@ -89,7 +89,7 @@ def _reorder_gradient(net, rows, work, optimizer, forth, thread, n_threads):
 _MEMORIES = {
     sgd.Sgd: _reorder_sgd,
     adam.Adam: _reorder_adam,
-    clipping.Clipped: _reorder_clipped,
+    accumulation.Accumulated: _reorder_accumulated,
     Gradient: _reorder_gradient,
 }
 

@@ -51,7 +51,7 @@ ORDER = [
     {"barrier", "float_mode", "kernels.elementary", "kernels.gather"},
     {"kernels.ahead"},
     {"kernels.activations", "kernels.softmax", "kernels.dense", "kernels.sgd", "kernels.adam"}
-    | {"kernels.dropout", "kernels.clipping"},
+    | {"kernels.dropout", "kernels.clipping", "kernels.accumulation"},
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.blocks", "kernels.grouped_softmax"},
@@ -78,7 +78,7 @@ ORDER = [
     {"block_rows"},
     {"metrics"},
     {"models.inference"},
-    {"updates", "workspace", "regularisation", "weighting", "penalty", "middle"},
+    {"updates", "workspace", "accumulation", "regularisation", "weighting", "penalty", "middle"},
     {"groups"},
     {"passes"},
     {"gradients"},

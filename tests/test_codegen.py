@@ -59,7 +59,7 @@ def many(rows, work, order, w, z):
     bounds, counts = pointer(tiles.bounds, 0), pointer(tiles.counts, 0)
     lists = blocks.Lists(bounds, counts, pointer(tiles.numbers, 0), pointer(tiles.values, 0))
     weights, outputs, totals, width = pointer(w, 0), pointer(z, 0), pointer(tiles.totals, 0), tiles.base.shape[1]
-    wide.wide_forward(64, weights, width, totals, lists, 0, 16, outputs, 32, 32)
+    wide.wide_forward(64, weights, width, totals, lists, 0, 16, outputs, 32, 32, 0)
     wide.wide_gradient(64, pointer(rows.offset, 0), lists, 0, 16, width, outputs, totals, weights)
 
 dtype, none = np.dtype(np.float32), np.zeros(0, np.uint8)

@@ -71,7 +71,7 @@ def run_wide_forward(rows, work, n_in, count, piece, w, width, base, z, column, 
     weights, start, begin, end = pointer(w, 0), pointer(base, 0), rows.cuts[piece], rows.cuts[piece + 1]
     wide.add_base(n_in, pointer(rows.offset, 0), weights, width, begin, end, start)
     lists, out = blocks.lists_of(work, thread), pointer(z, column)
-    wide.wide_forward(n_in, weights, width, start, lists, begin, end, out, step, count)
+    wide.wide_forward(n_in, weights, width, start, lists, begin, end, out, step, count, 0)
 
 
 @entry
@@ -89,8 +89,8 @@ def run_wide_step(rows, work, w, count, begin, end, dz, column, step, columns, w
     totals = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1])
     blocks.column_sums(pointer(dz, 0), step, count, columns, totals)
     lists, left, offset = blocks.lists_of(work, thread), pointer(dz, column), pointer(rows.offset, 0)
-    weights, out = pointer(w, 0), pointer(base, 0)
-    wide.wide_step(offset, weights, lists, begin, end, width, left, shift(totals, column), rate, decay, out)
+    weights, out, ahead = pointer(w, 0), pointer(base, 0), wide.BLOCKS_AHEAD
+    wide.wide_step(offset, weights, lists, begin, end, width, left, shift(totals, column), rate, decay, out, ahead)
 
 
 @entry

@@ -2,13 +2,12 @@
 
 norm = sqrt(sum_i g_i**2)          g = g * max_norm / norm where norm > max_norm
 
-All gradients of a minibatch must be known before the first weight is changed, so they are kept, and used afterwards.
-The sum is cut into chunks of a fixed length, which are added up in their order: its bits do not depend on the number
-of threads. Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
+All gradients of a minibatch must be known before the first weight is changed: see ``accumulation.py``. The sum is cut
+into chunks of a fixed length, which are added up in their order: its bits do not depend on the number of threads.
+Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
 """
 
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,32 +17,10 @@ from ..simd import lanes, load, pointer, reduce_add, shift, splat, store, widen
 CHUNK = 4096  # parameters whose squares are added up by one thread
 
 
-class Kept(NamedTuple):
-    """Stands where an optimizer does: keeps the gradients of a minibatch instead of using them."""
-
-    gradient: Any  # laid out like the packed parameters
-
-
-class Clipped(NamedTuple):
-    """An optimizer whose gradients are clipped."""
-
-    optimizer: Any
-    kept: Kept
-    max_norm: float
-    sums: Any  # (n_chunks,) float64
-
-
 def clip_reference(g, max_norm):
     """NumPy twin: the clipped gradient."""
     norm = np.sqrt(np.sum(np.square(g, dtype=np.float64)))
     return g * (max_norm / norm) if norm > max_norm else g
-
-
-@kernel
-def keep(kept, g, n):
-    """Copy ``n`` gradients, whole vectors."""
-    for i in range(0, n, lanes(g)):
-        store(kept, i, load(g, i))
 
 
 @core
