@@ -61,7 +61,7 @@ SWEEPS = {
     "hidden units": ("784-N-10, batch 128", [Case(n, (784, n, 10), 128) for n in (1, 4, 16, 64, 256, 1024, 4096)]),
     "hidden layers": ("784, N layers of 256, 10; batch 128",
                       [Case(n, (784, *[256] * n, 10), 128) for n in (1, 2, 3, 4, 6, 8)]),
-    "batch": ("784-256-10, batch N", [Case(n, (784, 256, 10), n) for n in (1, 4, 16, 64, 256, 1024, 4096)]),
+    "batch": ("784-256-10, batch N", [Case(n, (784, 256, 10), n) for n in (1, 4, 16, 64, 256, 1024, 4096, 16_384)]),
     "classes": ("784-64-N, batch 128", [Case(n, (784, 64, n), 128) for n in (2, 10, 100, 1000, 10_000)]),
 }  # fmt: skip
 

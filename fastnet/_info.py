@@ -241,9 +241,7 @@ def _first_layer(
     )
 
 
-def _update(
-    first_layer: str, is_narrow: bool, accumulates: bool, optimizer: str, momentum: float
-) -> tuple[str, str]:
+def _update(first_layer: str, is_narrow: bool, accumulates: bool, optimizer: str, momentum: float) -> tuple[str, str]:
     """How the first layer's weights are updated, as ``Run`` and ``kernels.sgd.folded`` decide."""
     if accumulates:
         return "whole gradients", "those of all micro-batches are added up before the weights change"

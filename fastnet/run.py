@@ -1,6 +1,7 @@
 """One fit on its way: what compiled code works on, and the calls of an epoch."""
 
 import math
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,16 +21,13 @@ from .layout import aligned_zeros, pack, unpack
 from .losses import AnyTargets, part
 from .network import Network
 from .optimizers import Optimizer
+from .pace import Pace
 from .regularisation import compiled_dropout
 from .rows import csr_rows, sparse_rows, trained_rows
 from .sparse_data import RowBlocks, is_sparse, some_rows
 from .targets import SAMPLED_SOFTMAX, SQUARED_ERROR
 from .weighting import minibatch_sizes, minibatch_weights
 from .workspace import workspace
-
-# After two calls in a row that ended with one thread, because another process keeps a processor busy, calls are made
-# with one thread for about so many seconds, then for twice as many, as long as it goes on. Trying costs 20 to 50 ms.
-_SECONDS_ALONE, _MOST_SECONDS_ALONE = 0.4, 3.2
 
 _WITHOUT_ACCURACY = (SQUARED_ERROR, SAMPLED_SOFTMAX)
 
@@ -100,7 +98,7 @@ class Run:
         self._net = hidden.training(self._plain, self._dropout)
         self.n_packed = self._net.packed.size
         self._accumulation = Accumulation(clip_norm, self.n_packed, network.dtype, n_threads)
-        self._calls_alone, self._penalty, self._settled = 0, 0.0, False
+        self._pace, self._settled = Pace(n_threads), False
         self._loss = self._weight = 0.0
         self._right = self._trained = 0
         self._loaded: Any = None
@@ -149,7 +147,6 @@ class Run:
         per_call = plan.minibatches_per_call(sizes, batch_size, self.kind)
         per_call = per_call if self._blocks is None else min(per_call, self._blocks.minibatches)
         self._per_call = plan.whole_groups(per_call, self._group)
-        self._call_seconds = min(self._per_call, n_batches) * plan.minibatch_seconds(sizes, batch_size, self.kind)
 
     def release(self) -> None:
         """Forget the rows, whose memory others will need before the next ones are loaded."""
@@ -219,23 +216,15 @@ class Run:
         return net, rows, targets, order, batch_size, begin, end, work, optimizer, self._losses, self._hits
 
     def _call(self, order: np.ndarray, begin: int, end: int) -> None:
-        args, self._settled = self._arguments(order, begin, end), False
-        if self._calls_alone > 0:
-            self._calls_alone -= 1
+        args, arrivals = self._arguments(order, begin, end), self._work.arrivals
+        self._settled, alone, started = False, self._pace.alone, time.perf_counter()
+        if alone:
             passes.train_epoch(*args, 0, 1)
         else:
-            self._call_together(args)
+            barrier.reset(arrivals)
+            self.together(passes.train_epoch, *args)
+        self._pace.took(end - begin, time.perf_counter() - started, not alone and barrier.alone(arrivals))
         self._settled = end == self.n_minibatches
-
-    def _call_together(self, args: tuple[Any, ...]) -> None:
-        work = self._work
-        barrier.reset(work.arrivals)
-        self.together(passes.train_epoch, *args)
-        if barrier.alone(work.arrivals):
-            self._calls_alone = int(self._penalty / self._call_seconds)
-            self._penalty = min(max(_SECONDS_ALONE, 2 * self._penalty), _MOST_SECONDS_ALONE)
-        else:
-            self._penalty = 0.0
 
     @property
     def needs_key(self) -> bool:

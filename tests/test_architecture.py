@@ -60,7 +60,7 @@ ORDER = [
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
     | {"kernels"},
-    {"layout", "column_order"},
+    {"layout", "column_order", "pace"},
     {"plan"},
     {"defaults"},
     {"functional.arguments"},

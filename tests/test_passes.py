@@ -118,7 +118,7 @@ def test_calls_after_one_that_ended_alone_take_one_thread(problem, monkeypatch):
     X, y, order = problem
     monkeypatch.setattr(barrier, "alone", lambda words: True)
     _, _, run = train(float32_network(), X, y, order, 16, n_threads=2, per_call=1, learning_rate=0.1)
-    assert run._calls_alone > 0
+    assert run._pace.alone
 
 
 @pytest.mark.parametrize("per_call", [1, 2, 5])

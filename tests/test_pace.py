@@ -1,0 +1,78 @@
+"""One thread or all: whichever was faster, found out in little time; a clock of the test's own."""
+
+import pytest
+
+from fastnet.pace import Pace
+
+MINIBATCHES = 100  # of a call
+
+
+class Machine:
+    """Makes calls of a fit on threads whose speed the test sets; counts the seconds of each way."""
+
+    def __init__(self, n_threads=2):
+        self.pace, self.seconds, self.calls = Pace(n_threads), {True: 0.0, False: 0.0}, []
+
+    def train(self, seconds, one, both, stalled=False):
+        """Make calls for some seconds that take ``one`` or ``both``; returns the share of them with one thread."""
+        before, spent = dict(self.seconds), 0.0
+        while spent < seconds:
+            alone = self.pace.alone
+            took = one if alone else both
+            self.pace.took(MINIBATCHES, took, stalled and not alone)
+            self.seconds[alone] += took
+            self.calls.append(alone)
+            spent += took
+        return (self.seconds[True] - before[True]) / spent
+
+
+def test_two_threads_that_are_faster_stay():
+    machine = Machine()
+    assert machine.train(20, one=0.05, both=0.03) < 0.02
+    assert True in machine.calls  # it was tried
+
+
+def test_short_fits_try_nothing():
+    assert Machine().train(0.9, one=0.05, both=0.03) == 0
+
+
+@pytest.mark.parametrize("both", [0.055, 0.08, 0.5])
+def test_one_thread_that_is_faster_stays(both):
+    machine = Machine()
+    machine.train(11, one=0.05, both=both)
+    assert machine.train(40, one=0.05, both=both) > 0.7
+
+
+def test_phases_of_a_shared_host_are_noticed():
+    machine = Machine()
+    for _ in range(3):
+        machine.train(30, one=0.05, both=0.03)
+        machine.train(12, one=0.05, both=0.08)
+        assert machine.train(20, one=0.05, both=0.08) > 0.9
+        machine.train(4, one=0.05, both=0.03)
+        assert machine.train(20, one=0.05, both=0.03) < 0.05
+
+
+def test_equal_ways_are_not_changed():
+    assert Machine().train(30, one=0.049, both=0.05) < 0.05
+
+
+def test_long_calls_are_tried_rarely():
+    assert Machine().train(400, one=2.0, both=1.0) < 0.1
+
+
+def test_stalls_are_answered_at_once():
+    machine = Machine()
+    machine.train(0.03, one=0.05, both=0.03, stalled=True)
+    assert not machine.pace.alone  # one may be chance
+    machine.train(0.03, one=0.05, both=0.03, stalled=True)
+    assert machine.pace.alone
+    assert machine.train(10, one=0.05, both=0.06, stalled=True) > 0.9
+    machine.train(4, one=0.05, both=0.03)
+    assert machine.train(10, one=0.05, both=0.03) < 0.05
+
+
+def test_one_thread_has_no_choice():
+    machine = Machine(1)
+    machine.train(10, one=0.01, both=0.05, stalled=True)
+    assert True not in machine.calls
