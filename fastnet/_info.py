@@ -135,9 +135,9 @@ def _network(
     if momentum and optimizer != "sgd":
         raise ValueError(f"momentum={momentum} does not go with optimizer={optimizer!r}, only with 'sgd'")
     group, group_why = _group(sizes, batch_size, density, optimizer, momentum)
-    micro_batch = plan.micro_batch(sizes, batch_size, kind)
-    n_rows = micro_batch * group
+    n_rows = group * plan.micro_batch(sizes, batch_size, kind)
     first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
+    micro_batch = plan.micro_batch(sizes, batch_size, kind, first_layer == "sparse")
     work, work_why = _work(sizes, batch_size, n_rows, group, kind, first_layer)
     accumulates, narrow = micro_batch < batch_size, narrow_width(sizes[1], kind) > 0
     update, update_why = _update(first_layer, narrow, accumulates, optimizer, momentum)
@@ -182,7 +182,7 @@ def _group(sizes: tuple[int, ...], batch_size: int, density: float, optimizer: s
 
 def _micro_batch_why(batch_size: int, micro_batch: int) -> str:
     if micro_batch == batch_size:
-        return "all rows of a minibatch are worked on together: they are few enough for the caches"
+        return "all rows of a minibatch are worked on together: they are few enough"
     return "so many rows are worked on together, as many as the caches hold, and the gradients of all are added up"
 
 

@@ -46,8 +46,9 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
 
     Notes
     -----
-    Clipping, squared errors of probabilities, sampled softmax, activations other than tanh, sigmoid, relu and identity,
-    and in float64 also dropout and scaling of each feature, are compiled by the first fit that has them.
+    Clipping, minibatches of many hundred rows, squared errors of probabilities, sampled softmax, activations other than
+    tanh, sigmoid, relu and identity, and in float64 also dropout and scaling of each feature, are compiled by the first
+    fit that has them.
 
     Examples
     --------

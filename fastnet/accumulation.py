@@ -31,13 +31,14 @@ class Accumulation:
 
     def forget(self) -> None:
         """Forget the last gradient: rows of another kind may lay theirs out in another way, and leave some of it."""
-        self._gradient = None
+        if self._gradient is not None:
+            self._gradient[:] = 0
 
-    def __call__(self, optimizer: Optimizer, micro_batches: bool) -> Optimizer | Accumulated:
-        """Return the optimizer as compiled code takes it."""
-        if self._max_norm == np.inf and not micro_batches:
+    def __call__(self, optimizer: Optimizer, rows: int, batch_size: int) -> Optimizer | Accumulated:
+        """Return the optimizer as compiled code takes it, with ``rows`` of a minibatch at a time."""
+        if self._max_norm == np.inf and rows >= batch_size:
             return optimizer
         if self._gradient is None:
             self._gradient = aligned_zeros(self._n_packed, self._dtype)
         sums = np.zeros(-(-self._n_packed // CHUNK))
-        return Accumulated(optimizer, self._gradient, self._max_norm, sums, self._totals, True, True)
+        return Accumulated(optimizer, self._gradient, rows, self._max_norm, sums, self._totals, True, True)

@@ -121,7 +121,7 @@ class Fit:
             self._notify("on_fit_begin")
             with crew(task.n_threads) as together:
                 started = time.perf_counter()
-                warm_up(trainer.network, task.first().X, task.group * task.batch_size)
+                warm_up(trainer.network, task.first().X, task.batch_size, task.group)
                 compiling = time.perf_counter() - started
                 started = time.perf_counter()
                 rates = dropout_rates(trainer.dropout, len(trainer.network.activations))

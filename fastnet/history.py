@@ -37,7 +37,7 @@ class History:
     setup_seconds : float
         Time spent once on buffers, and on lists of entries or blocks if the data are sparse.
     n_threads : int
-        Threads that were used; the results do not depend on it.
+        Threads that were used, at most; the results do not depend on it.
     first_layer : {"dense", "sparse", "blocks"}
         How the rows were read: as they are, as lists of the entries that are not zero, or as blocks of columns of which
         some are not.

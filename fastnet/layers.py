@@ -33,7 +33,7 @@ class Net(NamedTuple):
 class Work(NamedTuple):
     """Buffers of one fit."""
 
-    batch_size: int  # rows of the largest minibatch
+    batch_size: int  # rows of the largest minibatch, or of those of it that are worked on together
     n_rows: int  # rows of all threads together
     buffer: Any  # outputs, deltas and transposed weights
     places: Any  # (L, 5) int64
@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
 
 class DenseTiles(NamedTuple):
-    """The gathered rows of a minibatch, for each thread, and what goes with the weights of few units."""
+    """The gathered rows of a minibatch or micro-batch, for each thread, and what goes with the weights of few units."""
 
     rows: Any  # (threads, B, step)
     room: Any  # as large as the first layer's weights, or empty
@@ -99,9 +99,9 @@ def _begin_adam(optimizer, k, thread):
 
 
 def _begin_accumulated(optimizer, k, thread):
-    begun, gradient = begin_minibatch(optimizer.optimizer, k, thread), optimizer.gradient
+    begun, gradient, rows = begin_minibatch(optimizer.optimizer, k, thread), optimizer.gradient, optimizer.rows
     begins, ends = optimizer.begins, optimizer.ends
-    return Accumulated(begun, gradient, optimizer.max_norm, optimizer.sums, optimizer.totals, begins, ends)
+    return Accumulated(begun, gradient, rows, optimizer.max_norm, optimizer.sums, optimizer.totals, begins, ends)
 
 
 def _begin_any(optimizer, k, thread):

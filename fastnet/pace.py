@@ -30,16 +30,16 @@ class Pace:
         """Whether the next call takes one thread."""
         return (self._taken == "one") != self._trying
 
-    def took(self, minibatches: int, seconds: float, stalled: bool = False) -> None:
-        """Tell of a call; ``stalled`` says that threads waited so long for each other that one went on alone.
+    def took(self, n_samples: int, seconds: float, stalled: bool = False) -> None:
+        """Tell of a call for so many samples; ``stalled`` says that one thread went on alone, after long waits.
 
         Two such calls in a row mean that another process keeps a processor busy, one alone may be chance.
         """
         if not self._can_choose:
             return
-        rate, self._stalls = seconds / minibatches, self._stalls + 1 if stalled else 0
+        rate, self._stalls = seconds / n_samples, self._stalls + 1 if stalled else 0
         if stalled and (self._trying or self._stalls > 1):
-            self._settle("one", self._trying, rate, seconds)
+            self._settle("one", self._trying, self._rate if self._trying else 0.0, seconds)
         elif self._trying:
             faster = rate < _FASTER * self._rate
             self._settle(self._other if faster else self._taken, not faster, rate if faster else self._rate, seconds)

@@ -81,9 +81,9 @@ def _single(net, rows, targets, order, batch_size, k, row, end, work, optimizer,
 
 
 def _micro_batch(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
-    first, most = k * batch_size, len(work.losses)
+    first = k * batch_size
     count = min(batch_size, len(order) - first)
-    n, stepping, begins = min(most, count - row), begin_minibatch(optimizer, k, thread), row == 0
+    n, stepping, begins = min(optimizer.rows, count - row), begin_minibatch(optimizer, k, thread), row == 0
     if begins:
         optimizer.totals[thread] = total_weight(targets, order, first, count)
     ends, of_all = row + n == count, with_total(targets, optimizer.totals[thread])

@@ -36,8 +36,8 @@ _MAX_REST = 4  # the first layer's weights may be so many times the others, or m
 _MICRO_BATCH_BYTES, _MIN_MICRO_BATCH, _WORTH_MICRO_BATCHES = 2 << 20, 256, 3
 _MICRO_BATCH_UNIT = 64  # rows
 
-# Rows of a sparse matrix are worked on together in such a share of their columns, or more: adding gradients up goes
-# over all weights, where a row touches some hundred columns. 20000-300-10 in 256 rows takes 1.3 of the time.
+# Lists of entries are worked on together in such a share of their columns, or more: adding gradients up goes over all
+# weights, where a row touches some hundred columns. 20000-300-10 in 256 rows takes 1.3 of the time.
 _MICRO_BATCH_OF_COLUMNS = 0.1
 
 # Units times the share of entries that are not zero, at least: rows are written out for their inner products.
@@ -71,15 +71,24 @@ def row_bytes(layer_sizes: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     return dtype.itemsize * (layer_sizes[0] + 4 * first + 2 * sum(rest))
 
 
-def micro_batch(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any], sparse: bool = False) -> int:
+def _most_rows(layer_sizes: tuple[int, ...], dtype: np.dtype[Any], lists: bool) -> int:
+    """Rows of a micro-batch, at most."""
+    most = max(_MICRO_BATCH_BYTES // row_bytes(layer_sizes, dtype), _MIN_MICRO_BATCH)
+    return max(most, int(_MICRO_BATCH_OF_COLUMNS * layer_sizes[0])) if lists else most
+
+
+def rows_together(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any], lists: bool = False) -> int:
+    """Most rows that are worked on together in any minibatch of up to ``batch_size`` rows."""
+    return min(batch_size, _WORTH_MICRO_BATCHES * _most_rows(layer_sizes, dtype, lists))
+
+
+def micro_batch(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype[Any], lists: bool = False) -> int:
     """Rows of a minibatch that are worked on together; the gradients of more are added up.
 
-    All micro-batches of a minibatch have as many rows, but for the last. ``sparse`` says whether rows are those of a
-    sparse matrix.
+    All micro-batches of a minibatch have as many rows, but for the last. ``lists`` says whether rows are lists of
+    entries.
     """
-    most = max(_MICRO_BATCH_BYTES // row_bytes(layer_sizes, dtype), _MIN_MICRO_BATCH)
-    if sparse:
-        most = max(most, int(_MICRO_BATCH_OF_COLUMNS * layer_sizes[0]))
+    most = _most_rows(layer_sizes, dtype, lists)
     if batch_size < _WORTH_MICRO_BATCHES * most:
         return batch_size
     even = -(-batch_size // -(-batch_size // most))

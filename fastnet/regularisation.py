@@ -1,4 +1,4 @@
-"""Dropout and clipping as a fit takes them: settings checked, and made what compiled code takes."""
+"""Dropout and clipping as settings: checked, and dropout made what compiled code takes."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -94,7 +94,6 @@ class Run:
         self._group = group
         self.together = together
         self._plain, self._dropout = self._packed(), compiled_dropout(rates)
-        self._micro_batch = self._rows_of_a_micro_batch(X)
         self._net = hidden.training(self._plain, self._dropout)
         self.n_packed = self._net.packed.size
         self._accumulation = Accumulation(clip_norm, self.n_packed, network.dtype, n_threads)
@@ -113,13 +112,19 @@ class Run:
         """Layer sizes of the network that compiled code works on."""
         return self._network.layer_sizes
 
-    def _rows_of_a_micro_batch(self, X: Any) -> int:
-        return plan.micro_batch(self._sizes, self._most, self._network.dtype, is_sparse(X))
+    @property
+    def _micro_batch(self) -> int:
+        """Rows of a minibatch that are worked on together."""
+        return plan.micro_batch(self._sizes, self._batch_size, self._network.dtype, self.kind == "sparse")
+
+    def _rows_together(self, lists: bool) -> int:
+        """Rows that buffers have to hold."""
+        return plan.rows_together(self._sizes, self._most, self._network.dtype, lists)
 
     @property
     def _rows_at_once(self) -> int:
-        """Rows that the first layer takes at a time."""
-        return self._group * self._micro_batch
+        """Rows that the first layer takes at a time, before it is known whether these will be lists."""
+        return self._group * plan.micro_batch(self._sizes, self._most, self._network.dtype)
 
     def _packed(self) -> Net:
         return self._network._packed()
@@ -166,11 +171,12 @@ class Run:
         rows = entries
         if entries is None:
             rows = self._dense_rows(X if self._blocks is None else np.zeros((1, X.shape[1]), X.dtype))
+        self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
         if entries is not None or not isinstance(self._rows, gather.Rows | NarrowRows):
-            arguments = self._micro_batch, self._n_threads, True, n_slices, rows, self._net is not self._plain
+            together = self._rows_together(self.kind == "sparse")
+            arguments = together, self._n_threads, True, n_slices, rows, self._net is not self._plain
             self._work = workspace(self._plain.layers, self._network.dtype, *arguments, self._group)
         self._rows = rows
-        self.kind = "dense" if entries is None else "sparse" if isinstance(entries, sparse.SparseRows) else "blocks"
 
     def _dense_rows(self, X: np.ndarray) -> gather.Rows | NarrowRows:
         return trained_rows(X, *self._network._scaling(self._X), self._sizes[1])
@@ -195,13 +201,15 @@ class Run:
         self.publish()
 
     def _as_compiled(self, optimizer: Optimizer) -> Any:
-        whole = self._accumulation(optimizer, self._rows_at_once < self._most)
+        whole = self._accumulation(optimizer, self._micro_batch, self._batch_size)
         found = sgd.folded(whole) if self._folds else whole
         return found if self._group == 1 else grouped(found, self._group)
 
     @property
     def _folds(self) -> bool:
         """Whether plain SGD is folded into such rows."""
+        if self._micro_batch < self._batch_size:
+            return False
         return self.kind == "sparse" or (isinstance(self._rows, NarrowColumnBlocks) and self._rows.factor != 0)
 
     def _arguments(self, order: np.ndarray, begin: int, end: int) -> tuple[Any, ...]:
@@ -223,7 +231,8 @@ class Run:
         else:
             barrier.reset(arrivals)
             self.together(passes.train_epoch, *args)
-        self._pace.took(end - begin, time.perf_counter() - started, not alone and barrier.alone(arrivals))
+        n_samples = min(end * self._batch_size, self.n_samples) - begin * self._batch_size
+        self._pace.took(n_samples, time.perf_counter() - started, not alone and barrier.alone(arrivals))
         self._settled = end == self.n_minibatches
 
     @property
@@ -357,6 +366,11 @@ class Run:
         """
         pack(state["parameters"], self._plain.layers, self._plain.packed)
         kind = state.get("rows", "sparse")
+        if state["folded"] is not None and self._micro_batch < self._batch_size:
+            raise CheckpointError(
+                "the checkpoint was written within an epoch, with all rows of a minibatch worked on together; here "
+                f"these are {self._micro_batch}. Remove it to go on from the one before"
+            )
         if state["folded"] is not None and (kind != self.kind or not self._folds):
             raise CheckpointError(
                 f"the checkpoint was written within an epoch, with rows as {_KINDS[kind]}; here they are "
@@ -391,9 +405,10 @@ class Run:
         return loss, accuracy, n_samples
 
 
-def warm_up(network: Network, X: Any, batch_size: int) -> None:
+def warm_up(network: Network, X: Any, batch_size: int, group: int) -> None:
     """Compile, or load from the cache, what a run needs before its first minibatch."""
     X = network._inputs(some_rows(X))
     arguments = *network._scaling(X), network.layer_sizes[1]
-    if not compile_blocks(X, *arguments, batch_size):
+    n_rows = group * plan.micro_batch(network.layer_sizes, batch_size, network.dtype)
+    if not compile_blocks(X, *arguments, n_rows):
         (csr_rows if is_sparse(X) else sparse_rows)(X[:1], *arguments)

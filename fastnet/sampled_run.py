@@ -98,8 +98,12 @@ class SampledRun(Run):
         pack(network.parameters, layers[:-1], net.packed)
         return net
 
-    def _rows_of_a_micro_batch(self, X: Any) -> int:
-        return self._most  # each minibatch has a sample of the classes, and touches their weights only
+    @property
+    def _micro_batch(self) -> int:
+        return self._batch_size  # each minibatch has a sample of the classes, and touches their weights only
+
+    def _rows_together(self, lists: bool) -> int:
+        return self._most
 
     def _as_trained(self, targets: AnyTargets) -> SampledTargets:
         return SampledTargets(

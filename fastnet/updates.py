@@ -1,8 +1,8 @@
 """The third stage of a minibatch, compiled: gradients of all weights and biases, and their use. No maths here.
 
-Each thread takes its share: of the first layer its own units, of the others some of their inputs. A
-gradient is used as soon as it is known, while it lies in the L1 cache; or, with an optimizer of type ``Accumulated``,
-all are kept until a minibatch ends, and their norm is known, with barriers between. The type decides when compiling.
+Each thread takes its share: of the first layer its own units, of the others some of their inputs. A gradient is used as
+soon as it is known, while it lies in the L1 cache; or, with an optimizer of type ``Accumulated``, all are kept until a
+minibatch ends, and their norm is known, with barriers between. The type decides when compiling.
 """
 
 import numpy as np

@@ -94,7 +94,7 @@ def _settled(builder, room, target):
 
     Its fields are said to be the same wherever they can be read (``invariant.load``), so LLVM may read them before they
     are written, unless nobody knows the address until then: it is read from memory, after an empty line of assembly
-    that may change all memory. Without, an entry that LLVM happened to order so crashed.
+    that may change all memory. Without, a test's entry that LLVM happened to order so crashed.
     """
     with builder.goto_entry_block():
         place = builder.alloca(room.type)

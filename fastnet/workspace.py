@@ -30,7 +30,7 @@ def workspace(
     slopes: bool = False,
     group: int = 1,
 ) -> Work:
-    """Return buffers for minibatches of at most ``batch_size`` rows.
+    """Return buffers for minibatches, or micro-batches, of at most ``batch_size`` rows.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import pytest
 from block_data import blocky, without_blocks
 from buffers import DTYPES, Guarded, same_bits
 from runs import BITS, check_oracle, make_targets, train
+from scipy import sparse
 
 import fastnet
 from fastnet import Network, Trainer, plan
@@ -46,7 +47,7 @@ def n_slices(request, monkeypatch):
 
 @pytest.fixture
 def micro_batches(monkeypatch):
-    monkeypatch.setattr(plan, "micro_batch", lambda sizes, batch_size, dtype, sparse=False: min(batch_size, ROWS))
+    monkeypatch.setattr(plan, "micro_batch", lambda sizes, batch_size, dtype, lists=False: min(batch_size, ROWS))
 
 
 def problem(rng, kind, sizes, monkeypatch, output="softmax", dtype="float64"):
@@ -121,7 +122,7 @@ def test_dropout_falls_on_the_same_samples(rng, monkeypatch):
     """What is dropped goes by the sample's position, however its minibatch is cut."""
     (whole, X, y, order), settings = problem(rng, *KINDS[0], monkeypatch), {"rates": (0.4,), "clip_norm": 1e9, **SGD}
     train(whole, X, y, order, 72, **settings)
-    monkeypatch.setattr(plan, "micro_batch", lambda sizes, batch_size, dtype, sparse=False: ROWS)
+    monkeypatch.setattr(plan, "micro_batch", lambda sizes, batch_size, dtype, lists=False: ROWS)
     cut = problem(np.random.default_rng(21), *KINDS[0], monkeypatch)[0]
     train(cut, X, y, order, 72, **settings)
     np.testing.assert_allclose(cut.parameters, whole.parameters, rtol=1e-9, atol=1e-12)
@@ -149,7 +150,9 @@ def test_going_on_alone_within_a_minibatch_changes_no_bit(kind, sizes, micro_bat
     found = []
     for n_threads in (1, 2):
         network, *data = problem(np.random.default_rng(3), kind, sizes, monkeypatch)
-        found.append((train(network, *data, 203, n_threads, epochs=3, **MOMENTUM)[0], network.parameters))
+        losses, _, run = train(network, *data, 203, n_threads, epochs=3, **MOMENTUM)
+        assert run._micro_batch == ROWS
+        found.append((losses, network.parameters))
     assert parted
     assert all(parted)
     assert same_bits(found[0][0], found[1][0])
@@ -163,6 +166,81 @@ def test_a_long_fit_is_two_short_ones(rng, micro_batches, monkeypatch):
     for _ in range(2):
         short.fit(X, y, epochs=2)
     assert same_bits(long.network.parameters, short.network.parameters)
+
+
+class Stop(fastnet.Callback):
+    """Interrupt after a compiled call."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def on_minibatches_end(self, state):
+        self.calls -= 1
+        if self.calls == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}], ids=["sgd", "momentum"])
+@pytest.mark.parametrize(("kind", "sizes"), KINDS[2:], ids=["sparse", "blocks", "few blocks"])
+def test_an_interrupted_fit_ends_with_the_same_bits(kind, sizes, settings, micro_batches, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "minibatches_per_call", lambda *args: 1)
+    _, X, y, _ = problem(np.random.default_rng(3), kind, sizes, monkeypatch)
+    settings |= {"batch_size": 72, "seed": 0, "center": kind != "sparse"}
+
+    def trainer(**more):
+        return Trainer(Network(sizes, dtype="float64", seed=0), **settings, **more)
+
+    whole = trainer()
+    assert whole.fit(X, y, epochs=3).first_layer == kind
+    folder = {"checkpoint_dir": tmp_path, "checkpoint_every": 1}
+    with pytest.raises(KeyboardInterrupt):
+        trainer(**folder, callbacks=[Stop(5)]).fit(X, y, epochs=3)
+    again = trainer(**folder)
+    again.fit(X, y, epochs=3, resume=True)
+    assert same_bits(again.network.parameters, whole.network.parameters)
+
+
+@pytest.mark.filterwarnings("ignore:batch_size")
+def test_one_chunk_has_the_bits_of_a_fit(rng):
+    """Its minibatches are no larger than it is, whatever was asked for."""
+    X, y = rng.standard_normal((1500, 20)), rng.integers(0, 3, 1500)
+    one, other = (Trainer(Network([20, 300, 3], dtype="float64", seed=0), batch_size=9000, seed=0) for _ in range(2))
+    one.fit(X, y, epochs=2)
+    other.fit_stream([(X, y)], epochs=2)
+    assert same_bits(other.network.parameters, one.network.parameters)
+
+
+@pytest.mark.filterwarnings("ignore:batch_size")
+def test_smaller_rows_after_larger_ones(rng):
+    """Chunks of a stream have micro-batches of their own."""
+    chunks = [(rng.standard_normal((n, 20)), rng.integers(0, 3, n)) for n in (1600, 1500, 300)]
+    settings = {"batch_size": 2000, "seed": 0, "center": False}
+    streamed, fitted = (Trainer(Network([20, 300, 3], dtype="float64", seed=0), **settings) for _ in range(2))
+    streamed.fit_stream(chunks, epochs=1)
+    for chunk in chunks:
+        fitted.fit(*chunk, epochs=1)
+    assert same_bits(streamed.network.parameters, fitted.network.parameters)
+
+
+def test_sparse_matrices_have_the_bits_of_arrays(rng):
+    X = rng.standard_normal((1600, 3000)).astype(np.float32) * (rng.random((1600, 3000)) < 0.01)
+    y, ends = rng.integers(0, 3, 1600), []
+    for rows in (X, sparse.csr_matrix(X)):
+        trainer = Trainer(Network([3000, 20, 3], seed=0), batch_size=1500, seed=0)
+        assert trainer.fit(rows, y, epochs=2).first_layer == "sparse"
+        ends.append(trainer.network.parameters)
+    assert same_bits(*ends)
+
+
+def test_folded_weights_of_older_versions_are_refused(rng, micro_batches, monkeypatch):
+    """They worked on all rows of a minibatch at once, and could write checkpoints within an epoch."""
+    network, X, y, order = problem(rng, *KINDS[2], monkeypatch)
+    run = train(network, X, y, order, 72, **SGD)[2]
+    state = run.state()
+    assert state["folded"] is None
+    run.restore(state)
+    with pytest.raises(fastnet.CheckpointError, match="here these are 32"):
+        run.restore(state | {"folded": {"alpha": np.ones(1)}, "rows": "sparse"})
 
 
 # -- which minibatches ---------------------------------------------------------------------------------
@@ -187,10 +265,10 @@ def test_minibatches_of_the_benchmark_are_worked_on_at_once():
     assert plan.micro_batch((784, 512, 256, 10), 256, SINGLE) == 256
 
 
-def test_rows_of_a_sparse_matrix_come_in_larger_micro_batches():
+def test_lists_come_in_larger_micro_batches():
     assert plan.micro_batch((47_236, 64, 4), 16_384, SINGLE) < 512
-    assert plan.micro_batch((47_236, 64, 4), 16_384, SINGLE, sparse=True) > 4_000
-    assert plan.micro_batch((784, 64, 4), 16_384, SINGLE, sparse=True) <= 512
+    assert plan.micro_batch((47_236, 64, 4), 16_384, SINGLE, lists=True) > 4_000
+    assert plan.micro_batch((784, 64, 4), 16_384, SINGLE, lists=True) <= 512
 
 
 def fit(rng, batch_size, monkeypatch, **settings):
@@ -203,9 +281,10 @@ def fit(rng, batch_size, monkeypatch, **settings):
 
 
 def test_buffers_are_those_of_a_micro_batch(rng, monkeypatch):
-    """However many rows a minibatch has."""
+    """Or of the largest minibatch that is none, however many rows this one has."""
     run, told = fit(rng, 5000, monkeypatch)
-    assert told["micro_batch"] == run._work.batch_size == run._work.n_rows == run._work.tiles.rows.shape[1] < 320
+    assert told["micro_batch"] == run._micro_batch < 320
+    assert run._work.batch_size == run._work.n_rows == run._work.tiles.rows.shape[1] < 3 * 320
     assert "added up" in told["why"]["micro_batch"]
     assert "added up" in told["why"]["update"]
     assert isinstance(run._optimizer, Accumulated)
@@ -220,7 +299,7 @@ def test_small_minibatches_are_no_micro_batches(rng, monkeypatch):
 
 def test_a_sampled_softmax_has_no_micro_batches(rng, monkeypatch):
     X, y = rng.standard_normal((1000, 20)).astype(np.float32), rng.integers(0, 400, 1000)
-    monkeypatch.setattr(plan, "micro_batch", lambda *args, **more: 64)
+    monkeypatch.setattr(plan, "micro_batch", lambda *args: 64)
     network = Network([20, 30, 400], seed=0)
     history = Trainer(network, batch_size=500, loss="sampled_softmax", n_candidates=20, seed=0).fit(X, y, epochs=2)
     assert np.isfinite(history.loss).all()

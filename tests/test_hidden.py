@@ -199,10 +199,10 @@ def test_a_plain_fit_compiles_nothing_that_only_others_need(tmp_path):
     code = """
 import numpy as np, fastnet
 from fastnet import hidden, passes, targets
-from fastnet.kernels import candidates, clipping, csr, dropout, more_activations, squared_error
+from fastnet.kernels import accumulation, candidates, clipping, csr, dropout, more_activations, squared_error
 X, y = np.random.default_rng(0).random((64, 8)), np.arange(64) % 2
 fastnet.Trainer(fastnet.Network([8, 4, 2])).fit(X, y, epochs=1, validation_data=(X, y))
-rare = (more_activations.forward, more_activations.forward_with_slope, more_activations.multiply, clipping.keep,
+rare = (more_activations.forward, more_activations.forward_with_slope, more_activations.multiply, accumulation.keep,
         clipping.sum_chunks, dropout.drop_outputs, squared_error.softmax_squared_error_row,
         candidates.draw, candidates.target_logits, candidates.update_candidates, csr.copy_csr)
 print(len(passes._minibatch.overloads), [len(part.overloads) for part in rare])

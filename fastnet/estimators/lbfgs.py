@@ -15,7 +15,8 @@ from .callbacks import has_callbacks
 from .engine import Epochs, fit_threads
 from .stochastic import Problem
 
-# Rows that are taken through the network together.
+# Rows that are taken through the network together: fewer than are ever cut into micro-batches, whose gradients another
+# optimizer adds up than the one that L-BFGS has.
 _ROWS = 256
 
 

@@ -26,6 +26,7 @@ class Accumulated(NamedTuple):
 
     optimizer: Any
     gradient: Any  # laid out like the packed parameters
+    rows: int  # of a micro-batch
     max_norm: float  # that the gradient is clipped to; inf if it is not
     sums: Any  # (n_chunks,) float64, of squares
     totals: Any  # (n_threads,) float64: what the minibatch's losses are divided by, each thread its own
@@ -36,8 +37,8 @@ class Accumulated(NamedTuple):
 @core
 def part_of(optimizer, begins, ends):
     """Return the optimizer as it takes a micro-batch, with which a minibatch may begin, end, or both."""
-    gradient, max_norm, sums, totals = optimizer.gradient, optimizer.max_norm, optimizer.sums, optimizer.totals
-    return Accumulated(optimizer.optimizer, gradient, max_norm, sums, totals, begins, ends)
+    gradient, rows, max_norm = optimizer.gradient, optimizer.rows, optimizer.max_norm
+    return Accumulated(optimizer.optimizer, gradient, rows, max_norm, optimizer.sums, optimizer.totals, begins, ends)
 
 
 def keep_reference(kept, g, begins):

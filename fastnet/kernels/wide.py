@@ -18,8 +18,8 @@ def block_row(block, n_in):
     return min(block * WIDE, n_in - WIDE)
 
 
-# Blocks that lie so far behind are asked for where a layer's weights are more than the caches hold, which pass once a
-# minibatch: 784-4096-10, B = 128, takes 0.92 of the time; 3 blocks or 24 are no better.
+# So many blocks earlier weights are asked for where a layer's are more than the caches hold, and pass once a minibatch:
+# 784-4096-10, B = 128, takes 0.92 of the time; 3 blocks or 24 are no better.
 BLOCKS_AHEAD = 8
 
 
