@@ -7,10 +7,12 @@ from block_data import blocky, without_blocks
 from buffers import DTYPES, Guarded, same_bits
 from runs import BITS, check_oracle, make_targets, train
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 
 import fastnet
 from fastnet import Network, Trainer, plan
 from fastnet._jit import OPTIONS
+from fastnet.estimators import MLPClassifier
 from fastnet.kernels import accumulation
 from fastnet.kernels.accumulation import Accumulated
 from fastnet.network import Preprocessing
@@ -126,6 +128,39 @@ def test_dropout_falls_on_the_same_samples(rng, monkeypatch):
     cut = problem(np.random.default_rng(21), *KINDS[0], monkeypatch)[0]
     train(cut, X, y, order, 72, **settings)
     np.testing.assert_allclose(cut.parameters, whole.parameters, rtol=1e-9, atol=1e-12)
+
+
+def cut_and_whole(monkeypatch, trained):
+    """Return what a training gives with micro-batches, and without."""
+    found = []
+    for most in (ROWS, 1 << 30):
+        monkeypatch.setattr(plan, "micro_batch", lambda sizes, n, dtype, lists=False, most=most: min(n, most))
+        found.append(trained())
+    return found
+
+
+def test_the_penalty_of_scikit_learn_is_counted_once(rng, monkeypatch):
+    """And before the update, as its loss curve has it."""
+    X, y = rng.standard_normal((203, 50)), rng.integers(0, 3, 203)
+    settings = {"solver": "sgd", "batch_size": 72, "alpha": 0.5, "max_iter": 3, "random_state": 0, "tol": 0.0}
+
+    def trained():
+        with pytest.warns(ConvergenceWarning):
+            return MLPClassifier((30,), **settings).fit(X, y).loss_curve_
+
+    np.testing.assert_allclose(*cut_and_whole(monkeypatch, trained), rtol=1e-9)
+
+
+def test_sparse_rows_that_are_written_out_equal_whole_minibatches(rng, monkeypatch):
+    X = sparse.random_array((203, 70_000), density=1e-3, format="csr", rng=rng)
+    y = rng.integers(0, 3, 203)
+
+    def trained():
+        network = Network([70_000, 12, 3], dtype="float64", seed=0)
+        assert Trainer(network, batch_size=72, seed=0, learning_rate=1.0).fit(X, y, epochs=2).first_layer == "dense"
+        return network.parameters
+
+    np.testing.assert_allclose(*cut_and_whole(monkeypatch, trained), rtol=1e-9, atol=1e-12)
 
 
 # -- what may change no bit ----------------------------------------------------------------------------
