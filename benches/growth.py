@@ -2,7 +2,7 @@
 
 python benches/growth.py
 
-Takes about four minutes and matplotlib. Networks with much arithmetic train on few samples; times are scaled to 55,000,
+Takes about two minutes and matplotlib. Networks with much arithmetic train on few samples; times are scaled to 55,000,
 but for the growth with samples. Each time is the fastest of some epochs in each of some rounds through all cases, since
 what disturbs only makes slower, and may last for seconds.
 """

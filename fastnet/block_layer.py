@@ -129,6 +129,7 @@ _MANY_BYTES = 4 << 20
 
 @core
 def _blocks_ahead(net):
+    """How many blocks earlier a block's weights are asked for; 0 where the caches hold them all."""
     n_bytes = net.layers[0, N_IN] * layer_columns(net, 0) * itemsize_of(pointer(net.packed, 0))
     return wide.BLOCKS_AHEAD if n_bytes >= _MANY_BYTES else 0
 

@@ -99,9 +99,8 @@ def _begin_adam(optimizer, k, thread):
 
 
 def _begin_accumulated(optimizer, k, thread):
-    begun, gradient, rows = begin_minibatch(optimizer.optimizer, k, thread), optimizer.gradient, optimizer.rows
-    begins, ends = optimizer.begins, optimizer.ends
-    return Accumulated(begun, gradient, rows, optimizer.max_norm, optimizer.sums, optimizer.totals, begins, ends)
+    step = begin_minibatch(optimizer.optimizer, k, thread)
+    return accumulation.part_of(optimizer, step, optimizer.begins, optimizer.ends)
 
 
 def _begin_any(optimizer, k, thread):

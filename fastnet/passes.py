@@ -83,11 +83,11 @@ def _single(net, rows, targets, order, batch_size, k, row, end, work, optimizer,
 def _micro_batch(net, rows, targets, order, batch_size, k, row, end, work, optimizer, losses, hits, thread, n_threads):
     first = k * batch_size
     count = min(batch_size, len(order) - first)
-    n, stepping, begins = min(optimizer.rows, count - row), begin_minibatch(optimizer, k, thread), row == 0
+    n, begins = min(optimizer.rows, count - row), row == 0
     if begins:
         optimizer.totals[thread] = total_weight(targets, order, first, count)
     ends, of_all = row + n == count, with_total(targets, optimizer.totals[thread])
-    now = accumulation.part_of(stepping, begins, ends)
+    now = accumulation.part_of(optimizer, begin_minibatch(optimizer.optimizer, k, thread), begins, ends)
     _minibatch(net, rows, of_all, order, first + row, n, work, now, k, thread, n_threads)
     if thread == 0:
         loss, right = totals(work, n)

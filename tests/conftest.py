@@ -5,7 +5,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import pytest
 
-from fastnet import barrier
+from fastnet import barrier, plan
 from fastnet.datasets import Dataset, load_mnist
 
 
@@ -39,3 +39,10 @@ def parted(monkeypatch) -> list[bool]:
     monkeypatch.setattr(barrier, "reset", told)
     monkeypatch.setattr(barrier, "alone", note)
     return ends
+
+
+@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
+def n_slices(request, monkeypatch) -> int:
+    """Slices that 32 inputs or more are cut into, however little work there is."""
+    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
+    return request.param

@@ -8,6 +8,7 @@ from buffers import DTYPES, Guarded, same_bits
 from runs import BITS, check_oracle, make_targets, train
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
+from trainings import StopAfterCalls
 
 import fastnet
 from fastnet import Network, Trainer, plan
@@ -40,11 +41,6 @@ kinds = pytest.mark.parametrize(("kind", "sizes"), KINDS, ids=["dense", "few", "
 @pytest.fixture
 def rng():
     return np.random.default_rng(21)
-
-
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param)
 
 
 @pytest.fixture
@@ -203,18 +199,6 @@ def test_a_long_fit_is_two_short_ones(rng, micro_batches, monkeypatch):
     assert same_bits(long.network.parameters, short.network.parameters)
 
 
-class Stop(fastnet.Callback):
-    """Interrupt after a compiled call."""
-
-    def __init__(self, calls):
-        self.calls = calls
-
-    def on_minibatches_end(self, state):
-        self.calls -= 1
-        if self.calls == 0:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("settings", [{}, {"momentum": 0.9}], ids=["sgd", "momentum"])
 @pytest.mark.parametrize(("kind", "sizes"), KINDS[2:], ids=["sparse", "blocks", "few blocks"])
 def test_an_interrupted_fit_ends_with_the_same_bits(kind, sizes, settings, micro_batches, tmp_path, monkeypatch):
@@ -229,7 +213,7 @@ def test_an_interrupted_fit_ends_with_the_same_bits(kind, sizes, settings, micro
     assert whole.fit(X, y, epochs=3).first_layer == kind
     folder = {"checkpoint_dir": tmp_path, "checkpoint_every": 1}
     with pytest.raises(KeyboardInterrupt):
-        trainer(**folder, callbacks=[Stop(5)]).fit(X, y, epochs=3)
+        trainer(**folder, callbacks=[StopAfterCalls(5)]).fit(X, y, epochs=3)
     again = trainer(**folder)
     again.fit(X, y, epochs=3, resume=True)
     assert same_bits(again.network.parameters, whole.network.parameters)

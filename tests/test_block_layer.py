@@ -41,13 +41,6 @@ def rng():
     return np.random.default_rng(11)
 
 
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    """Slices that the inputs are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param)
-    return request.param
-
-
 def centred(network, X, factors=None, scale=1 / 255):
     mean = X.mean(axis=0) * scale * (1.0 if factors is None else factors)
     factors = None if factors is None else factors.astype(network.dtype)

@@ -25,13 +25,6 @@ def rng():
     return np.random.default_rng(5)
 
 
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    """Slices that the inputs are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param)
-    return request.param
-
-
 # Each pair of dtypes compiles code of its own: entries and dense rows are tested in double precision, blocks in single.
 TOLERANCE = {"dense": 1e-10, "sparse": 1e-10, "blocks": 2e-4}
 

@@ -9,7 +9,7 @@ import pytest
 import reference_net
 from runs import make_optimizer, make_targets, train
 
-from fastnet import Network, passes, plan
+from fastnet import Network, passes
 from fastnet.hidden import AnyNet, TrainedNet, predicting, training
 from fastnet.kernels import dropout
 from fastnet.layers import Net
@@ -34,11 +34,6 @@ DROPPED = [
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
-
-
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
 
 
 def factors_of(sizes, rates, key):

@@ -27,12 +27,6 @@ def rng():
     return np.random.default_rng(5)
 
 
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    """Slices that the inputs are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param)
-
-
 def centred(network, X):
     network.preprocessing = Preprocessing(X.mean(axis=0).astype(network.dtype), 1.0, "float", None)
     return network

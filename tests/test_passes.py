@@ -5,7 +5,7 @@ import pytest
 import reference_net
 from runs import layouts, make_targets, sgd, train
 
-from fastnet import Network, barrier, passes, plan
+from fastnet import Network, barrier, passes
 from fastnet.layout import unpack
 from fastnet.network import Preprocessing
 from fastnet.workspace import workspace
@@ -39,13 +39,6 @@ def problem(rng):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
-
-
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    """Slices that the inputs are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
-    return request.param
 
 
 @pytest.mark.parametrize(("sizes", "activation", "output"), NETWORKS)

@@ -5,7 +5,7 @@ import pytest
 import reference_net
 from runs import BITS, make_targets, train
 
-from fastnet import DivergenceError, Network, Trainer, plan
+from fastnet import DivergenceError, Network, Trainer
 from fastnet.datasets import load_digits
 
 
@@ -17,11 +17,6 @@ def digits():
 @pytest.fixture
 def rng():
     return np.random.default_rng(13)
-
-
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
 
 
 def fitted(data, sizes=(64, 40, 20, 10), seed=0, epochs=3, n_threads=1, activation="tanh", **settings):

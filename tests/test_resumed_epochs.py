@@ -2,24 +2,13 @@
 
 import numpy as np
 import pytest
+from trainings import StopAfterCalls
 
 import fastnet
 from fastnet import plan
 
 X = np.random.default_rng(0).standard_normal((300, 8)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64) + (X[:, 1] > 0)
-
-
-class Stop(fastnet.Callback):
-    """Interrupt after some compiled calls."""
-
-    def __init__(self, calls):
-        self._calls = calls
-
-    def on_minibatches_end(self, state):
-        self._calls -= 1
-        if self._calls == 0:
-            raise KeyboardInterrupt
 
 
 def chunks():
@@ -69,7 +58,7 @@ def test_an_interrupted_training_ends_with_the_bits_of_a_whole_one(kind, every, 
     expected = fit(reference)
     for calls in (3, 20, 31, 40):
         with pytest.raises(KeyboardInterrupt):
-            fit(trainer(tmp_path / str(calls), [*callbacks(), Stop(calls)], every, **settings))
+            fit(trainer(tmp_path / str(calls), [*callbacks(), StopAfterCalls(calls)], every, **settings))
         again = trainer(tmp_path / str(calls), callbacks(), every, **settings)
         history = fit(again, resume=True)
         np.testing.assert_array_equal(again.network.parameters, reference.network.parameters)

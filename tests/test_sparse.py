@@ -7,7 +7,7 @@ import pytest
 import reference_net
 from runs import layouts, make_targets, sgd, train
 
-from fastnet import Network, Trainer, passes, plan
+from fastnet import Network, Trainer, passes
 from fastnet import rows as user_rows
 from fastnet.kernels import sparse
 from fastnet.layout import unpack
@@ -25,13 +25,6 @@ SETTINGS = [
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
-
-
-@pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
-def n_slices(request, monkeypatch):
-    """Slices that the inputs are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
-    return request.param
 
 
 def sparse_matrix(rng, n, n_features, dtype=np.uint8, density=0.15):

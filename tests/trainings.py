@@ -26,6 +26,18 @@ def block_data():
     return blocky(np.random.default_rng(1), 1230, 70), np.resize(dense_data()[1], 1230)
 
 
+class StopAfterCalls(Callback):
+    """Interrupt after some compiled calls."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def on_minibatches_end(self, state):
+        self._calls -= 1
+        if self._calls == 0:
+            raise KeyboardInterrupt
+
+
 def seven(*_):
     """Minibatches of a compiled call: an epoch is many of them."""
     return 7

@@ -35,10 +35,13 @@ class Accumulated(NamedTuple):
 
 
 @core
-def part_of(optimizer, begins, ends):
-    """Return the optimizer as it takes a micro-batch, with which a minibatch may begin, end, or both."""
+def part_of(optimizer, step, begins, ends):
+    """Return the optimizer as it takes a micro-batch, with which a minibatch may begin, end, or both.
+
+    ``step`` is the optimizer inside as this minibatch applies it.
+    """
     gradient, rows, max_norm = optimizer.gradient, optimizer.rows, optimizer.max_norm
-    return Accumulated(optimizer.optimizer, gradient, rows, max_norm, optimizer.sums, optimizer.totals, begins, ends)
+    return Accumulated(step, gradient, rows, max_norm, optimizer.sums, optimizer.totals, begins, ends)
 
 
 def keep_reference(kept, g, begins):
