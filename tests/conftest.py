@@ -43,6 +43,6 @@ def parted(monkeypatch) -> list[bool]:
 
 @pytest.fixture(params=[1, 2], ids=["one slice", "two slices"])
 def n_slices(request, monkeypatch) -> int:
-    """Slices that 32 inputs or more are cut into, however little work there is."""
-    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 32 else 1)
+    """Slices that 20 inputs or more are cut into, however little work there is."""
+    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: request.param if sizes[0] >= 20 else 1)
     return request.param

@@ -222,8 +222,9 @@ def test_an_interrupted_fit_ends_with_the_same_bits(kind, sizes, settings, micro
 @pytest.mark.filterwarnings("ignore:batch_size")
 def test_one_chunk_has_the_bits_of_a_fit(rng):
     """Its minibatches are no larger than it is, whatever was asked for."""
-    X, y = rng.standard_normal((1500, 20)), rng.integers(0, 3, 1500)
-    one, other = (Trainer(Network([20, 300, 3], dtype="float64", seed=0), batch_size=9000, seed=0) for _ in range(2))
+    X, y, sizes = rng.standard_normal((2000, 20)), rng.integers(0, 3, 2000), (20, 100, 3)
+    assert plan.micro_batch(sizes, 2000, np.dtype(float)) != plan.micro_batch(sizes, 9000, np.dtype(float)) < 2000
+    one, other = (Trainer(Network(sizes, dtype="float64", seed=0), batch_size=9000, seed=0) for _ in range(2))
     one.fit(X, y, epochs=2)
     other.fit_stream([(X, y)], epochs=2)
     assert same_bits(other.network.parameters, one.network.parameters)
