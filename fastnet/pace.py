@@ -1,9 +1,11 @@
 """Whether a fit's next compiled call takes all its threads, or one: no bit of the result depends on it."""
 
 # After so many seconds with all threads, or with one, and so many times the length of the last call, the other is tried
-# for one call; twice as late each time it was no faster, up to eight times. Trying one thread costs 20 ms where two are
-# twice as fast, so short fits do not.
-_FIRST, _CALLS, _MOST = {"all": 1.0, "one": 0.4}, 8, 8
+# for one call; twice as late each time it was no faster, up to so many seconds or calls. Trying one thread costs 20 ms
+# where two are twice as fast, so short fits do not. Trying all soon is worth it: most often a processor is lost for
+# milliseconds (784-10-10 at B = 32, rounds of 10 epochs of 5 to 6 ms: some took 9 for 0.4 s before).
+_FIRST, _CALLS = {"all": 1.0, "one": 0.03}, {"all": 8, "one": 4}
+_LONGEST, _MOST_CALLS, _MOST_TIMES = {"all": 8.0, "one": 3.0}, 64, 256
 _FASTER = 0.95  # share of the time that is worth a change
 _NEWEST = 0.25  # weight of the last call in the mean of the calls' times
 
@@ -54,6 +56,7 @@ class Pace:
 
     def _settle(self, taken: str, again: bool, rate: float, seconds: float) -> None:
         """Take a way until the other is tried; ``again`` if that was just tried in vain."""
-        self._times = min(2 * self._times, _MOST) if again else 1
+        self._times = min(2 * self._times, _MOST_TIMES) if again else 1
         self._taken, self._trying, self._rate = taken, False, rate
-        self._left = self._times * max(_FIRST[taken], _CALLS * seconds)
+        longest = max(_LONGEST[taken], _MOST_CALLS * seconds)
+        self._left = min(self._times * max(_FIRST[taken], _CALLS[taken] * seconds), longest)

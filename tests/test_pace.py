@@ -84,6 +84,21 @@ def test_stalls_are_answered_at_once():
     assert machine.train(10, one=0.05, both=0.03) < 0.05
 
 
+def test_a_processor_lost_for_a_moment_costs_little():
+    machine = Machine()
+    machine.train(0.1, one=0.009, both=0.006)
+    machine.train(0.018, one=0.009, both=0.009, stalled=True)
+    assert machine.pace.alone
+    assert machine.train(0.2, one=0.009, both=0.006) < 0.3
+    assert not machine.pace.alone
+
+
+def test_a_busy_processor_is_tried_rarely():
+    machine = Machine()
+    machine.train(1, one=0.009, both=0.02, stalled=True)
+    assert machine.train(10, one=0.009, both=0.02, stalled=True) > 0.97
+
+
 def test_one_thread_has_no_choice():
     machine = Machine(1)
     machine.train(10, one=0.01, both=0.05, stalled=True)
