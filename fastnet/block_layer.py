@@ -194,8 +194,9 @@ def _set_bases_narrow(rows, net, work, begin, end):
 
 def forward_narrow(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
-    w, samples, step = narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
+    w, step = narrow_weights(net), net.layers[0, STEP]
     for piece in range(begin, end):
+        samples = narrow.samples_of(work, thread, piece)
         z, ahead = plane(net, work, place, piece, 0), distance(count)
         base = pointer(work.tiles.base, piece * work.tiles.base.shape[1])
         narrow.narrow_forward(rows, order, first, count, piece, w, work.tiles.width, base, samples, z, step, ahead)
@@ -203,18 +204,20 @@ def forward_narrow(rows, net, optimizer, order, first, count, work, place, begin
 
 def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update the weights of the slices ``begin`` to ``end``, and sum offset * w while they are at hand."""
-    gradient, samples, width = work_gradient(work, thread), narrow.samples_of(work, thread), work.tiles.width
+    gradient, width = work_gradient(work, thread), work.tiles.width
     totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), narrow_weights(net)
     size, start, step = lanes(short(dout)) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
     at_once, base, scale = work.gradients.shape[1] // size, totals, pointer(rows.scale, 0)
     for piece in range(begin, end):
-        of_all = rows.cuts[piece] + rows.always
+        samples, first_block = narrow.samples_of(work, thread, piece), rows.cuts[piece]
+        narrow.turn_bits(rows, piece, samples, count)
+        of_all = first_block + rows.always
         if not _keeps_weights(optimizer):
             base = _empty_base(work, piece)
         for block in range(rows.cuts[piece], rows.cuts[piece + 1], at_once):
             last = min(block + at_once, rows.cuts[piece + 1])
             narrow.narrow_gradient(
-                scale, offset, samples, count, block, last, of_all, width, dout, step, totals, gradient
+                scale, offset, samples, count, block, last, first_block, of_all, width, dout, step, totals, gradient
             )
             apply(optimizer, net.packed, start + block * size, gradient, (last - block) * size, True)
             if not _keeps_weights(optimizer):

@@ -10,7 +10,7 @@ from .column_order import order_together
 from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
-from .kernels.narrow import BLOCKS, ROWS, SHARING, WORD
+from .kernels.narrow import BLOCKS, COPIED, SHARING, WORD
 from .kernels.narrow_sgd import SCATTERED
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
@@ -201,7 +201,7 @@ def _made(
     n_bytes = blocks.record_bytes(found, n_blocks, len(counts))
     if n_bytes > other_rows.MAX_BYTES:
         return None
-    records = aligned_zeros(n_bytes, np.dtype(np.uint8))
+    records = aligned_zeros(n_bytes + CACHE_LINE, np.dtype(np.uint8))  # what a record without blocks reads in vain
     lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
     _read(X, scale, mean, places, counts[:0], found)
@@ -275,12 +275,14 @@ def block_work(
         return aligned_zeros(n_rows * step, dtype).reshape(n_rows, step)
 
     if isinstance(rows, blocks.NarrowColumnBlocks):
-        n_words = -(-batch_size // WORD)
+        n_words, step = -(-batch_size // WORD), row_step(n_blocks * rows.size, rows.like.dtype)
         return blocks.NarrowWork(
             masks=each((n_words, n_blocks + WORD), np.uint64),
-            sums=each((ROWS * width * rows.size,), dtype),
-            bits=each((-(-n_blocks // WORD), n_words * WORD), np.uint64),
-            values=each((batch_size, row_step(n_blocks * rows.size, rows.like.dtype)), rows.like.dtype),
+            always=each((n_slices, batch_size), np.int64),
+            values=each((batch_size if COPIED else 0, step), rows.like.dtype),
+            listed=each((n_slices, batch_size), np.int64),
+            nothing=aligned_zeros(rows.size, rows.like.dtype),
+            bits=each((n_slices, -(-n_blocks // WORD), n_words * WORD), np.uint64),
             base=aligned_zeros(n_slices * width * rows.size, dtype).reshape(n_slices, -1),
             totals=each((max(columns, width),), dtype),
             room=room,

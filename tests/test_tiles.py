@@ -5,7 +5,6 @@ import pytest
 from buffers import DTYPES, Guarded, assert_close, same_bits, unit, wider
 
 from fastnet._jit import entry
-from fastnet.kernels.narrow import transpose_bits
 from fastnet.layout import lanes, short_lanes
 from fastnet.simd import (
     copy_lanes,
@@ -16,6 +15,7 @@ from fastnet.simd import (
     shift,
     single_bit,
     store,
+    transpose_bits,
 )
 from fastnet.simd import lanes as lanes_of
 from fastnet.simd import load as load_vector

@@ -105,9 +105,11 @@ class NarrowWork(NamedTuple):
     """The blocks of a minibatch, for each thread, and what goes with the weights."""
 
     masks: Any  # (threads, words, n_blocks) uint64: bit s of word k says that sample 64 k + s has the block
-    bits: Any  # (threads, groups, samples) uint64: bit s of group k is that of other block 64 k + s of a slice
-    sums: Any  # (threads, ROWS * T * L): of some samples, after the blocks that each row has
-    values: Any  # (threads, B, step): those that samples have, each at its place in the row, not scaled
+    bits: Any  # (threads, n_slices, groups, samples) uint64: bit s of group k is of a slice's other block 64 k + s
+    always: Any  # (threads, n_slices, B) int64: addresses of the samples' values in the blocks that each row has
+    listed: Any  # (threads, n_slices, B) int64: and of those in the other blocks that a sample has
+    nothing: Any  # (size,), zeros: values of a block that a sample does not have
+    values: Any  # (threads, B, step): of the blocks that samples have, each at its place in the row; or of none
     base: Any  # (n_slices, T * L): offset * w, summed over the blocks
     totals: Any  # (threads, columns): dz.sum(axis=0)
     room: Any  # as large as the first layer's weights

@@ -27,15 +27,19 @@ import numpy as np
 from .._jit import VECTOR_BYTES, core, kernel
 from ..simd import (
     SHORT_BYTES,
+    address_of,
+    choose,
     copy_lanes,
-    exchange_bits,
+    count_bits,
     lanes,
     load_repeated,
     lowest_bit,
     pointer,
+    pointer_as,
     shift,
     short,
-    transpose_eighths,
+    single_bit,
+    transpose_bits,
     without_lowest_bit,
 )
 from ..tiles import (
@@ -67,20 +71,28 @@ class Samples(NamedTuple):
     masks: Any
     n_blocks: int
     bits: Any
-    sums: Any
+    n_bits: int  # samples that a group of blocks has room for
+    always: Any
+    listed: Any
+    nothing: Any
     values: Any
     step: int  # of the values of a sample
 
 
 @core
-def samples_of(work, thread):
-    """Blocks of a thread's minibatch."""
-    masks, bits, sums, values = work.tiles.masks, work.tiles.bits, work.tiles.sums, work.tiles.values
+def samples_of(work, thread, piece):
+    """Blocks of a thread's minibatch, of one slice."""
+    masks, bits, always, listed = work.tiles.masks, work.tiles.bits, work.tiles.always, work.tiles.listed
+    values = work.tiles.values
+    place = (thread * always.shape[1] + piece) * always.shape[2]
     return Samples(
         pointer(masks, thread * masks.shape[1] * masks.shape[2]),
         masks.shape[2],
-        pointer(bits, thread * bits.shape[1] * bits.shape[2]),
-        pointer(sums, thread * sums.shape[1]),
+        pointer(bits, (thread * bits.shape[1] + piece) * bits.shape[2] * bits.shape[3]),
+        bits.shape[3],
+        pointer(always, place),
+        pointer(listed, place),
+        pointer(work.tiles.nothing, 0),
         pointer(values, thread * values.shape[1] * values.shape[2]),
         values.shape[2],
     )
@@ -89,46 +101,68 @@ def samples_of(work, thread):
 # -- which samples have a block ------------------------------------------------------------------------
 #
 # The bits of the samples' records are turned round when all are there. To set a bit for each sample in a block's word
-# would be to load and store it: 7.3 instead of 5.0 cycles a block (C, Zen 5).
+# would be to load and store it: 7.3 instead of 5.0 cycles a block (C, Zen 5). The update begins with it and not the
+# forward pass ends with it: what was just stored word by word is loaded slowly as vectors.
 
 
 @core
-def put_bits(samples, count, b, groups, n_groups):
-    """Keep which blocks of a slice sample ``b`` has."""
+def groups_of(rows, piece):
+    """Words of a slice's bits."""
+    return -(-(rows.cuts[piece + 1] - rows.cuts[piece] - rows.always) // WORD)
+
+
+@core
+def keep_none(samples, count, n_groups):
+    """Begin a minibatch: the last word of samples is filled up with such that have nothing."""
     for group in range(n_groups):
-        samples.bits[group * (-(-count // WORD) * WORD) + b] = groups[group]
+        for b in range(count, -(-count // WORD) * WORD):
+            samples.bits[group * samples.n_bits + b] = 0
 
 
 @core
-def _exchange(words, size, mask):
-    for block in range(0, WORD, 2 * size):
-        for k in range(block, block + size, 8):
-            exchange_bits(shift(words, k), shift(words, k + size), size, mask)
+def keep_sample(samples, b, found, n_groups):
+    """Keep where the values of sample ``b`` lie, and which blocks of a slice it has."""
+    samples.always[b], samples.listed[b] = address_of(found.always), address_of(found.values)
+    for group in range(n_groups):
+        samples.bits[group * samples.n_bits + b] = found.groups[group]
+
+
+# The update finds a sample's values of a block in its record, by counting the bits before that of the block. Where no
+# blocks are taken of all it does so for many more of them, and a copy of each at its place in a row is quicker (without
+# copies 784-10-10 took 1.02 to 1.06 of the time at B = 32 and 128 with registers of 256 and 128 bits).
+COPIED = not SHARING
+
+
+@core
+def copy_block(samples, b, found, t, block, like):
+    """Copy the values of the ``t``-th block to its place, if the update looks for them there."""
+    if COPIED:
+        size = lanes(short(like))
+        copy_lanes(shift(samples.values, b * samples.step + block * size), shift(found.values, t * size), short(like))
+
+
+@core
+def _kept_block(samples, b, block, group, below, size):
+    """Values of a block that sample ``b`` has; as many blocks come before it as there are bits in ``below`` its own."""
+    if COPIED:
+        return shift(samples.values, b * samples.step + block * size)
+    t = count_bits(samples.bits[group * samples.n_bits + b] & below)
+    for earlier in range(group):
+        t += count_bits(samples.bits[earlier * samples.n_bits + b])
+    return shift(pointer_as(samples.listed[b], samples.nothing), t * size)
 
 
 @kernel
-def transpose_bits(start, to):
-    """Bit k of word j at ``to`` becomes bit j of word k at ``start``, for 64 words. Hacker's Delight, section 7-3."""
-    for k in range(0, WORD, 8):
-        transpose_eighths(shift(start, k), shift(to, k))
-    _exchange(to, 8, np.uint64(0x00FF00FF00FF00FF))
-    _exchange(to, 16, np.uint64(0x0000FFFF0000FFFF))
-    _exchange(to, 32, np.uint64(0x00000000FFFFFFFF))
+def turn_bits(rows, piece, samples, count):
+    """Tell the blocks of a slice that not all samples have which have them.
 
-
-@kernel
-def turn_bits(samples, count, begin, end):
-    """Tell blocks ``begin`` to ``end`` which samples have them.
-
-    The word of blocks is filled up: those behind ``end`` are told that none has them, so slices come in rising order.
+    The word of blocks is filled up: the next slice's are told that none has them, so slices come in rising order.
     """
-    n_words = -(-count // WORD)
-    for group in range(-(-(end - begin) // WORD)):
-        for b in range(count, n_words * WORD):
-            samples.bits[group * n_words * WORD + b] = 0
-        for word in range(n_words):
+    begin = rows.cuts[piece] + rows.always
+    for group in range(groups_of(rows, piece)):
+        for word in range(-(-count // WORD)):
             to = shift(samples.masks, word * samples.n_blocks + begin + group * WORD)
-            transpose_bits(shift(samples.bits, (group * n_words + word) * WORD), to)
+            transpose_bits(shift(samples.bits, group * samples.n_bits + word * WORD), to)
 
 
 # -- forward -------------------------------------------------------------------------------------------
@@ -142,62 +176,102 @@ def _value(values, t, scale, block, w, scaled):
 
 
 @core
-def _begin_four(start, rows, order, first, b, last, piece, w, samples, scaled):
-    """Add the blocks that all have to the sums of four samples from ``b`` on, or of ``last`` again."""
-    c, d, e = min(b + 1, last), min(b + 2, last), min(b + 3, last)
-    size, length, scale = lanes(short(w)), tile_height(start) * lanes(w), pointer(rows.scale, 0)
-    in_b, in_c = record(rows, order[first + b], piece).always, record(rows, order[first + c], piece).always
-    in_d, in_e = record(rows, order[first + d], piece).always, record(rows, order[first + e], piece).always
-    of_b, of_c, of_d, of_e, to = start, start, start, start, shift(samples.values, rows.cuts[piece] * size)
-    for t in range(0, rows.always * size, lanes(w)):
-        copy_lanes(shift(to, b * samples.step + t), shift(in_b, t), w)
-        copy_lanes(shift(to, c * samples.step + t), shift(in_c, t), w)
-        copy_lanes(shift(to, d * samples.step + t), shift(in_d, t), w)
-        copy_lanes(shift(to, e * samples.step + t), shift(in_e, t), w)
-    for t in range(rows.always):
-        block = rows.cuts[piece] + t
-        at = shift(w, block * length)
-        of_b = tile_muladd_vector(of_b, _value(in_b, t, scale, block, w, scaled), at, lanes(w))
-        of_c = tile_muladd_vector(of_c, _value(in_c, t, scale, block, w, scaled), at, lanes(w))
-        of_d = tile_muladd_vector(of_d, _value(in_d, t, scale, block, w, scaled), at, lanes(w))
-        of_e = tile_muladd_vector(of_e, _value(in_e, t, scale, block, w, scaled), at, lanes(w))
-    tile_store(of_b, samples.sums, lanes(w))
-    tile_store(of_c, shift(samples.sums, length), lanes(w))
-    tile_store(of_d, shift(samples.sums, 2 * length), lanes(w))
-    tile_store(of_e, shift(samples.sums, 3 * length), lanes(w))
+def listed(found, t, instead, samples, size):
+    """Number and values of the ``t``-th block of those that not all have; ``instead``, and zeros, if there is none."""
+    inside = t < found.n
+    block = choose(inside, np.int64(found.numbers[choose(inside, t, 0)]), instead)
+    return block, choose(inside, shift(found.values, t * size), samples.nothing)
 
 
 @core
-def begin_sample(start, rows, order, first, b, count, piece, w, samples, scaled):
-    """Sums of sample ``b``, which begin with ``start``, after the blocks that all have; asked for one after the other.
+def most_listed(b, c, d, e):
+    """Blocks of the busiest of four records."""
+    return max(max(b.n, c.n), max(d.n, e.n))
 
-    The values of these blocks are kept. ``scaled`` says whether they are scaled before they are multiplied.
+
+@core
+def _next(total, found, t, rows, piece, w, samples, scaled):
+    """Sums of a sample plus its ``t``-th block of those that not all have, or plus nothing."""
+    size = lanes(short(w))
+    block, source = listed(found, t, rows.cuts[piece], samples, size)
+    x = _value(source, 0, pointer(rows.scale, block * size), 0, w, scaled)
+    return tile_muladd_vector(total, x, shift(w, block * tile_height(total) * lanes(w)), lanes(w))
+
+
+@core
+def _begin(rows, order, first, b, piece, samples, distance, n_groups):
+    """Record of a sample; asks for that ``distance`` samples later."""
+    ask_for(rows, order, first + b, distance, piece)
+    found = record(rows, order[first + b], piece)
+    keep_sample(samples, b, found, n_groups)
+    return found
+
+
+@core
+def four_samples(start, rows, order, first, b, count, piece, w, samples, distance, n_groups, scaled):
+    """Sums of four samples from ``b`` on, which begin with ``start``, their records, and the numbers of the last three.
+
+    The last sample stands for those that lack. Keeps the bits of ``n_groups`` times 64 blocks.
     """
-    if not SHARING or rows.always == 0:
-        return start
-    if b % ROWS == 0:
-        _begin_four(start, rows, order, first, b, count - 1, piece, w, samples, scaled)
-    return tile_load(start, shift(samples.sums, b % ROWS * tile_height(start) * lanes(w)), lanes(w))
+    c, d, e = min(b + 1, count - 1), min(b + 2, count - 1), min(b + 3, count - 1)
+    length, scale = tile_height(start) * lanes(w), pointer(rows.scale, 0)
+    in_b = _begin(rows, order, first, b, piece, samples, distance, n_groups)
+    in_c = _begin(rows, order, first, c, piece, samples, distance, n_groups)
+    in_d = _begin(rows, order, first, d, piece, samples, distance, n_groups)
+    in_e = _begin(rows, order, first, e, piece, samples, distance, n_groups)
+    of_b, of_c, of_d, of_e = start, start, start, start
+    for t in range(rows.always):
+        block = rows.cuts[piece] + t
+        at = shift(w, block * length)
+        of_b = tile_muladd_vector(of_b, _value(in_b.always, t, scale, block, w, scaled), at, lanes(w))
+        of_c = tile_muladd_vector(of_c, _value(in_c.always, t, scale, block, w, scaled), at, lanes(w))
+        of_d = tile_muladd_vector(of_d, _value(in_d.always, t, scale, block, w, scaled), at, lanes(w))
+        of_e = tile_muladd_vector(of_e, _value(in_e.always, t, scale, block, w, scaled), at, lanes(w))
+    for t in range(most_listed(in_b, in_c, in_d, in_e)):
+        of_b = _next(of_b, in_b, t, rows, piece, w, samples, scaled)
+        of_c = _next(of_c, in_c, t, rows, piece, w, samples, scaled)
+        of_d = _next(of_d, in_d, t, rows, piece, w, samples, scaled)
+        of_e = _next(of_e, in_e, t, rows, piece, w, samples, scaled)
+    return (of_b, of_c, of_d, of_e), (in_b, in_c, in_d, in_e), (c, d, e)
+
+
+@core
+def shares(rows):
+    """Whether four samples are worked on at a time."""
+    return SHARING and rows.always > 0
+
+
+@core
+def _forward_four(tile, rows, order, first, count, piece, w, base, samples, z, step, distance):
+    start, n_groups = tile_load(tile, base, lanes(w)), groups_of(rows, piece)
+    keep_none(samples, count, n_groups)
+    for b in range(0, count, ROWS):
+        args = rows, order, first, b, count, piece, w, samples, distance, n_groups
+        (one, two, three, four), _, (c, d, e) = four_samples(start, *args, True)
+        tile_store(tile_short_totals(one), shift(z, b * step), 0)
+        tile_store(tile_short_totals(two), shift(z, c * step), 0)
+        tile_store(tile_short_totals(three), shift(z, d * step), 0)
+        tile_store(tile_short_totals(four), shift(z, e * step), 0)
 
 
 @core
 def _forward(tile, rows, order, first, count, piece, w, base, samples, z, step, distance):
-    scale, begin, length = pointer(rows.scale, 0), rows.cuts[piece] + rows.always, tile_height(tile) * lanes(w)
-    size, n_groups = lanes(short(w)), -(-(rows.cuts[piece + 1] - begin) // WORD)
-    start = tile_load(tile, base, lanes(w))
+    if shares(rows):
+        _forward_four(tile, rows, order, first, count, piece, w, base, samples, z, step, distance)
+        return
+    scale, length = pointer(rows.scale, 0), tile_height(tile) * lanes(w)
+    n_groups, start = groups_of(rows, piece), tile_load(tile, base, lanes(w))
+    keep_none(samples, count, n_groups)
     for b in range(count):
         ask_for(rows, order, first + b, distance, piece)
-        found = record(rows, order[first + b], piece)
-        total = begin_sample(start, rows, order, first, b, count, piece, w, samples, True)
-        to = shift(samples.values, b * samples.step)
-        put_bits(samples, count, b, found.groups, n_groups)
+        found, total = record(rows, order[first + b], piece), start
+        keep_sample(samples, b, found, n_groups)
         for t in range(found.n):
             block = np.int64(found.numbers[t])
+            copy_block(samples, b, found, t, block, w)
             x = _value(found.values, t, scale, block, w, True)
-            copy_lanes(shift(to, block * size), shift(found.values, t * size), short(w))
             total = tile_muladd_vector(total, x, shift(w, block * length), lanes(w))
         tile_store(tile_short_totals(total), shift(z, b * step), 0)
-    turn_bits(samples, count, begin, rows.cuts[piece + 1])
 
 
 @kernel
@@ -236,26 +310,40 @@ def narrow_add_base(offset, w, width, begin, end, out):
 
 
 @core
-def add_samples(tiles, samples, count, places, scale, dz, step, like, scaled):
-    """Add what all samples give to the tiles of four blocks."""
-    (one, two, three, four), (i, j, k, m), values, size = tiles, places, samples.values, samples.step
+def add_samples(tiles, samples, count, places, start, scale, dz, step, like, scaled):
+    """Add what all samples give to the tiles of four blocks that all have; their slice begins with block ``start``."""
+    (one, two, three, four), (i, j, k, m) = tiles, places
     for b in range(count):
-        line = shift(dz, b * step)
-        one = tile_muladd_shorts(one, line, _kept(values, b * size, scale, i, like, scaled))
-        two = tile_muladd_shorts(two, line, _kept(values, b * size, scale, j, like, scaled))
-        three = tile_muladd_shorts(three, line, _kept(values, b * size, scale, k, like, scaled))
-        four = tile_muladd_shorts(four, line, _kept(values, b * size, scale, m, like, scaled))
+        line, kept = shift(dz, b * step), pointer_as(samples.always[b], samples.nothing)
+        one = tile_muladd_shorts(one, line, _value(kept, i - start, scale, i, like, scaled))
+        two = tile_muladd_shorts(two, line, _value(kept, j - start, scale, j, like, scaled))
+        three = tile_muladd_shorts(three, line, _value(kept, k - start, scale, k, like, scaled))
+        four = tile_muladd_shorts(four, line, _value(kept, m - start, scale, m, like, scaled))
     return one, two, three, four
 
 
 @core
-def _kept(values, start, scale, block, like, scaled):
-    """Values of a block that a sample has, scaled or as the user gave them."""
-    return _value(shift(values, start), block, scale, block, like, scaled)
+def add_listed(total, samples, count, block, first, scale, dz, step, like, scaled):
+    """Add what samples give to the tile of a block that not all have, of a slice whose first such block is ``first``.
+
+    Returns the tile, and whether any sample has the block.
+    """
+    size, group, found = lanes(short(like)), (block - first) // WORD, np.uint64(0)
+    below = single_bit((block - first) % WORD) - single_bit(0)
+    for word in range(-(-count // WORD)):
+        bits = samples.masks[word * samples.n_blocks + block]
+        found |= bits
+        while bits != 0:
+            b = word * WORD + lowest_bit(bits)
+            bits = without_lowest_bit(bits)
+            source = _kept_block(samples, b, block, group, below, size)
+            x = _value(source, 0, shift(scale, block * size), 0, like, scaled)
+            total = tile_muladd_shorts(total, shift(dz, b * step), x)
+    return total, found != 0
 
 
 @core
-def _gradient_of_all(tile, scale, offset, samples, count, begin, end, dz, step, totals, dw):
+def _gradient_of_all(tile, scale, offset, samples, count, begin, end, start, dz, step, totals, dw):
     """Blocks that each row has, four at a time; where they are fewer the last stands for those that lack."""
     size, length = lanes(short(dw)), tile_height(tile) * lanes(dw)
     for i in range(begin, end, BLOCKS):
@@ -265,7 +353,7 @@ def _gradient_of_all(tile, scale, offset, samples, count, begin, end, dz, step, 
         three = tile_muladd_shorts(tile, totals, load_repeated(offset, k * size, dw))
         four = tile_muladd_shorts(tile, totals, load_repeated(offset, m * size, dw))
         tiles = one, two, three, four
-        one, two, three, four = add_samples(tiles, samples, count, (i, j, k, m), scale, dz, step, dw, True)
+        one, two, three, four = add_samples(tiles, samples, count, (i, j, k, m), start, scale, dz, step, dw, True)
         tile_store(one, shift(dw, (i - begin) * length), lanes(dw))
         tile_store(two, shift(dw, (j - begin) * length), lanes(dw))
         tile_store(three, shift(dw, (k - begin) * length), lanes(dw))
@@ -273,33 +361,26 @@ def _gradient_of_all(tile, scale, offset, samples, count, begin, end, dz, step, 
 
 
 @core
-def _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw):
+def _gradient(tile, scale, offset, samples, count, begin, end, start, of_all, dz, step, totals, dw):
     size, length = lanes(short(dw)), tile_height(tile) * lanes(dw)
     if SHARING:
         stop = min(end, of_all)
-        _gradient_of_all(tile, scale, offset, samples, count, begin, stop, dz, step, totals, dw)
+        _gradient_of_all(tile, scale, offset, samples, count, begin, stop, start, dz, step, totals, dw)
     for block in range(max(begin, of_all), end):
         total = tile_muladd_shorts(tile, totals, load_repeated(offset, block * size, dw))
-        factors = load_repeated(scale, block * size, dw)
-        for word in range(-(-count // WORD)):
-            bits, first = samples.masks[word * samples.n_blocks + block], word * WORD
-            while bits != 0:
-                b = first + lowest_bit(bits)
-                bits = without_lowest_bit(bits)
-                x = load_repeated(samples.values, b * samples.step + block * size, dw) * factors
-                total = tile_muladd_shorts(total, shift(dz, b * step), x)
+        total, _ = add_listed(total, samples, count, block, of_all, scale, dz, step, dw, True)
         tile_store(total, shift(dw, (block - begin) * length), lanes(dw))
 
 
 @kernel
-def narrow_gradient(scale, offset, samples, count, begin, end, of_all, width, dz, step, totals, dw):
+def narrow_gradient(scale, offset, samples, count, begin, end, start, of_all, width, dz, step, totals, dw):
     """dw (blocks, T, L) of the blocks ``begin`` to ``end``; ``totals`` is dz.sum(axis=0).
 
-    Of these, all samples have the blocks before block ``of_all``.
+    They are of the slice that begins with block ``start``. All samples have those before block ``of_all``.
     """
     if width == MANY:
         tile = tile_zeros(dw, MANY_ROWS, 1)
-        _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw)
+        _gradient(tile, scale, offset, samples, count, begin, end, start, of_all, dz, step, totals, dw)
     else:
         tile = tile_zeros(dw, FEW_ROWS, 1)
-        _gradient(tile, scale, offset, samples, count, begin, end, of_all, dz, step, totals, dw)
+        _gradient(tile, scale, offset, samples, count, begin, end, start, of_all, dz, step, totals, dw)

@@ -17,14 +17,11 @@ import numpy as np
 
 from .._jit import core, kernel
 from ..simd import (
-    copy_lanes,
     lanes,
     load_repeated,
-    lowest_bit,
     shift,
     short,
     splat,
-    without_lowest_bit,
 )
 from ..tiles import (
     tile_height,
@@ -37,7 +34,22 @@ from ..tiles import (
     tile_zeros,
 )
 from .blocks import ask_for, record
-from .narrow import BLOCKS, FEW_ROWS, MANY, MANY_ROWS, SHARING, WORD, add_samples, begin_sample, put_bits, turn_bits
+from .narrow import (
+    BLOCKS,
+    FEW_ROWS,
+    MANY,
+    MANY_ROWS,
+    ROWS,
+    add_listed,
+    add_samples,
+    copy_block,
+    four_samples,
+    groups_of,
+    keep_none,
+    keep_sample,
+    shares,
+    turn_bits,
+)
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have
@@ -67,31 +79,51 @@ class Folded(NamedTuple):
 
 
 @core
+def _finish(total, nothing, product, b, rows, folded, z, step):
+    """Write s and the outputs of a sample."""
+    s = -rows.factor * product
+    folded.products[b] = s
+    line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
+    tile_store(tile_plus(line, rows.factor * folded.alpha, tile_short_totals(total)), shift(z, b * step), 0)
+
+
+@core
+def _forward_four(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
+    nothing, n_groups = tile_short_totals(tile), groups_of(rows, piece)
+    keep_none(samples, count, n_groups)
+    for b in range(0, count, ROWS):
+        args = rows, order, first, b, count, piece, folded.v, samples, distance, n_groups
+        (one, two, three, four), (i, j, k, m), (c, d, e) = four_samples(tile, *args, False)
+        _finish(one, nothing, i.product[0], b, rows, folded, z, step)
+        _finish(two, nothing, j.product[0], c, rows, folded, z, step)
+        _finish(three, nothing, k.product[0], d, rows, folded, z, step)
+        _finish(four, nothing, m.product[0], e, rows, folded, z, step)
+
+
+@core
 def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
+    if shares(rows):
+        _forward_four(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
+        return
     v, nothing = folded.v, tile_short_totals(tile)
-    size, length, listed = lanes(short(v)), tile_height(tile) * lanes(v), not scatters(rows, count)
-    begin = rows.cuts[piece] + rows.always
-    n_groups = -(-(rows.cuts[piece + 1] - begin) // WORD)
-    found = record(rows, order[first], piece)
+    size, length, kept = lanes(short(v)), tile_height(tile) * lanes(v), not scatters(rows, count)
+    n_groups, found = groups_of(rows, piece), record(rows, order[first], piece)
+    if kept:
+        keep_none(samples, count, n_groups)
     for b in range(count):
-        total = begin_sample(tile, rows, order, first, b, count, piece, v, samples, False)
-        to = shift(samples.values, b * samples.step)
-        if listed:
-            put_bits(samples, count, b, found.groups, n_groups)
+        total = tile
+        if kept:
+            keep_sample(samples, b, found, n_groups)
         for t in range(found.n):
             block = np.int64(found.numbers[t])
             x = load_repeated(found.values, t * size, v)
-            if listed:
-                copy_lanes(shift(to, block * size), shift(found.values, t * size), short(v))
+            if kept:
+                copy_block(samples, b, found, t, block, v)
             total = tile_muladd_vector(total, x, shift(v, block * length), lanes(v))
-        s = -rows.factor * found.product[0]
+        product = found.product[0]
         found = record(rows, order[min(first + b + 1, len(order) - 1)], piece)
         ask_for(rows, order, first + b, distance, piece)
-        folded.products[b] = s
-        line = tile_plus(tile_load(nothing, folded.base, 0), s, tile_load(nothing, folded.u, 0))
-        tile_store(tile_plus(line, rows.factor * folded.alpha, tile_short_totals(total)), shift(z, b * step), 0)
-    if listed:
-        turn_bits(samples, count, begin, rows.cuts[piece + 1])
+        _finish(total, nothing, product, b, rows, folded, z, step)
 
 
 @kernel
@@ -118,37 +150,37 @@ def _add(total, factor, place):
 
 
 @core
-def _step(tile, samples, count, begin, end, always, dz, step, factor, v):
-    size, length = lanes(short(v)), tile_height(tile) * lanes(v)
-    if SHARING:
-        for i in range(begin, begin + always, BLOCKS):
-            tiles, places = (tile, tile, tile, tile), (i, i + 1, i + 2, i + 3)
-            one, two, three, four = add_samples(tiles, samples, count, places, dz, dz, step, v, False)
-            _add(one, factor, shift(v, i * length))
-            _add(two, factor, shift(v, (i + 1) * length))
-            _add(three, factor, shift(v, (i + 2) * length))
-            _add(four, factor, shift(v, (i + 3) * length))
-    for block in range(begin + always, end):
-        total, found = tile, np.uint64(0)
-        for word in range(-(-count // WORD)):
-            bits, first = samples.masks[word * samples.n_blocks + block], word * WORD
-            found |= bits
-            while bits != 0:
-                b = first + lowest_bit(bits)
-                bits = without_lowest_bit(bits)
-                x = load_repeated(samples.values, b * samples.step + block * size, v)
-                total = tile_muladd_shorts(total, shift(dz, b * step), x)
-        if found != 0:
-            _add(total, factor, shift(v, block * length))
+def _step_of_all(tile, samples, count, begin, always, dz, step, factor, v):
+    """Blocks that all have, four at a time."""
+    length = tile_height(tile) * lanes(v)
+    for i in range(begin, begin + always, BLOCKS):
+        tiles, places = (tile, tile, tile, tile), (i, i + 1, i + 2, i + 3)
+        one, two, three, four = add_samples(tiles, samples, count, places, begin, dz, dz, step, v, False)
+        _add(one, factor, shift(v, i * length))
+        _add(two, factor, shift(v, (i + 1) * length))
+        _add(three, factor, shift(v, (i + 2) * length))
+        _add(four, factor, shift(v, (i + 3) * length))
+
+
+@core
+def _step(tile, rows, samples, count, piece, dz, step, factor, v):
+    begin, end = rows.cuts[piece], rows.cuts[piece + 1]
+    turn_bits(rows, piece, samples, count)
+    if shares(rows):
+        _step_of_all(tile, samples, count, begin, rows.always, dz, step, factor, v)
+    for block in range(begin + rows.always, end):
+        total, found = add_listed(tile, samples, count, block, begin + rows.always, dz, dz, step, v, False)
+        if found:
+            _add(total, factor, shift(v, block * tile_height(tile) * lanes(v)))
 
 
 @kernel
-def narrow_step(samples, count, begin, end, always, width, dz, step, factor, v):
-    """v += factor * x.T @ dz for the blocks ``begin`` to ``end``, of which all samples have the first ``always``."""
+def narrow_step(rows, samples, count, piece, width, dz, step, factor, v):
+    """v += factor * x.T @ dz for the blocks of a slice, after ``narrow_forward_folded`` of the samples."""
     if width == MANY:
-        _step(tile_zeros(v, MANY_ROWS, 1), samples, count, begin, end, always, dz, step, factor, v)
+        _step(tile_zeros(v, MANY_ROWS, 1), rows, samples, count, piece, dz, step, factor, v)
     else:
-        _step(tile_zeros(v, FEW_ROWS, 1), samples, count, begin, end, always, dz, step, factor, v)
+        _step(tile_zeros(v, FEW_ROWS, 1), rows, samples, count, piece, dz, step, factor, v)
 
 
 @core
