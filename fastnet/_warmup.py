@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .fitting import validate
+from .kernels.narrow_samples import SHARING
 from .losses import LOSS_OF_OUTPUT
 from .network import Network, _check_dtype
 from .rows import MIN_INPUTS
@@ -66,9 +67,9 @@ def warmup(dtype: str | list[str] | tuple[str, ...] = "float32") -> float:
             _fit(name, _dense_rows(MIN_INPUTS), settings, 5)  # see ``kernels/narrow_dense.py``
         for kind in (np.uint8, np.float64):  # finding entries depends on the dtype of the data
             _fit(name, _sparse_rows().astype(kind), {})
-        for n_units in (8, 16):  # few and many: see ``kernels/narrow_sgd.py`` and ``kernels/wide.py``
-            _fit(name, _images(), {}, n_units)
-        _fit(name, _images(), {"momentum": 0.9})  # see ``kernels/narrow.py``
+        _fit(name, _images(), {}, 16)  # see ``kernels/wide.py``
+        for n_units, images, settings in product((5, 8), _few_kinds(), SETTINGS[:2]):
+            _fit(name, images, settings, n_units)  # see ``kernels/narrow.py`` and ``kernels/narrow_sgd.py``
     if "float32" in names:
         _fit("float32", _dense_rows(), _SCALED)
         _fit("float32", _images(), _DROPPED, 16)
@@ -88,6 +89,13 @@ def _sparse_rows() -> np.ndarray:
 def _images() -> np.ndarray:
     """Rows whose entries that are not zero are neighbours."""
     return np.repeat(np.tile(np.eye(_FEATURES, dtype=np.uint8), (_SAMPLES // _FEATURES, 1)), _FEATURES, axis=1)
+
+
+def _few_kinds() -> list[np.ndarray]:
+    """Images as few units know them: no blocks that most rows have, or, where that makes a difference, some."""
+    images, half = _images(), np.arange(_SAMPLES)[:, np.newaxis] // 2 % 2
+    shared = np.hstack([np.tile(half.astype(np.uint8), 32), *3 * [images]])
+    return [images, shared] if SHARING else [images]
 
 
 def _fit(dtype: str, X: np.ndarray, settings: dict[str, Any], n_units: int = 8) -> None:

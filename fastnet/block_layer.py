@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from . import weight_order
 from ._jit import OVERLOAD, OVERLOAD_CORE, core
-from .kernels import accumulation, blocks, narrow, sgd, wide
+from .kernels import accumulation, blocks, narrow, narrow_samples, sgd, wide
 from .layers import UPDATE_ROWS, apply, layer_columns, work_gradient
 from .layout import N_IN, PACKED_WEIGHTS, STEP
 from .simd import itemsize_of, lanes, pointer, shift, short
@@ -189,17 +189,17 @@ def _set_bases_narrow(rows, net, work, begin, end):
     w, offset = narrow_weights(net), pointer(rows.offset, 0)
     for piece in range(begin, end):
         base = _empty_base(work, piece)
-        narrow.narrow_add_base(offset, w, work.tiles.width, rows.cuts[piece], rows.cuts[piece + 1], base)
+        narrow.narrow_add_base(offset, w, work.tiles, rows.cuts[piece], rows.cuts[piece + 1], base)
 
 
 def forward_narrow(rows, net, optimizer, order, first, count, work, place, begin, end, thread):
     """Partial sums of the slices ``begin`` to ``end``."""
     w, step = narrow_weights(net), net.layers[0, STEP]
     for piece in range(begin, end):
-        samples = narrow.samples_of(work, thread, piece)
+        samples = narrow_samples.samples_of(work, thread, piece)
         z, ahead = plane(net, work, place, piece, 0), distance(count)
         base = pointer(work.tiles.base, piece * work.tiles.base.shape[1])
-        narrow.narrow_forward(rows, order, first, count, piece, w, work.tiles.width, base, samples, z, step, ahead)
+        narrow.narrow_forward(rows, order, first, count, piece, w, work.tiles, base, samples, z, step, ahead)
 
 
 def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
@@ -207,21 +207,18 @@ def update_narrow(rows, net, optimizer, order, first, dout, count, work, begin, 
     gradient, width = work_gradient(work, thread), work.tiles.width
     totals, offset, w = _totals(net, dout, count, work, thread), pointer(rows.offset, 0), narrow_weights(net)
     size, start, step = lanes(short(dout)) * width, net.layers[0, PACKED_WEIGHTS], net.layers[0, STEP]
-    at_once, base, scale = work.gradients.shape[1] // size, totals, pointer(rows.scale, 0)
+    at_once, base = work.gradients.shape[1] // size, totals
     for piece in range(begin, end):
-        samples, first_block = narrow.samples_of(work, thread, piece), rows.cuts[piece]
-        narrow.turn_bits(rows, piece, samples, count)
-        of_all = first_block + rows.always
+        samples = narrow_samples.samples_of(work, thread, piece)
+        narrow_samples.turn_bits(rows, piece, samples, count)
         if not _keeps_weights(optimizer):
             base = _empty_base(work, piece)
         for block in range(rows.cuts[piece], rows.cuts[piece + 1], at_once):
             last = min(block + at_once, rows.cuts[piece + 1])
-            narrow.narrow_gradient(
-                scale, offset, samples, count, block, last, first_block, of_all, width, dout, step, totals, gradient
-            )
+            narrow.narrow_gradient(rows, piece, samples, count, block, last, work.tiles, dout, step, totals, gradient)
             apply(optimizer, net.packed, start + block * size, gradient, (last - block) * size, True)
             if not _keeps_weights(optimizer):
-                narrow.narrow_add_base(offset, w, width, block, last, base)
+                narrow.narrow_add_base(offset, w, work.tiles, block, last, base)
 
 
 def unit_place_narrow(rows, net, work, unit):
@@ -232,4 +229,4 @@ def unit_place_narrow(rows, net, work, unit):
 
 @overload(set_bases, jit_options=OVERLOAD)
 def _choose_bases(rows, net, work, begin, end):
-    return _set_bases_narrow if class_of(rows) is blocks.NarrowColumnBlocks else _set_bases_wide
+    return _set_bases_narrow if issubclass(class_of(rows), blocks.NarrowColumnBlocks) else _set_bases_wide

@@ -10,8 +10,9 @@ from .column_order import order_together
 from .kernels import blocks
 from .kernels.dense import PANEL_VECTORS
 from .kernels.gather import CACHE_LINE
-from .kernels.narrow import BLOCKS, COPIED, SHARING, WORD
+from .kernels.narrow_samples import COPIED, FEW, SHARING, WORD
 from .kernels.narrow_sgd import SCATTERED
+from .kernels.narrow_shared import BLOCKS
 from .kernels.sparse import LOOK
 from .layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
 from .sparse_data import is_sparse, some_rows
@@ -28,8 +29,8 @@ MIN_FILL = 0.5
 # Blocks of a record, at least on average: of emptier rows lists of single entries take less memory.
 MIN_BLOCKS = 1 / 8
 
-# Blocks of few units that this share of the rows has, or more, are kept of all rows where that pays: see ``narrow.py``.
-# Of 0.3 and 0.6 neither differs from it beyond the noise (784-10-10, B = 32).
+# Blocks of few units that this share of the rows has, or more, are kept of all rows where that pays: see
+# ``narrow_shared.py``. Of 0.3 and 0.6 neither differs from it beyond the noise (784-10-10, B = 32).
 MIN_SHARE = 0.45
 
 # Blocks that the first slice has more with few units: the last thread also updates the weights of the later layers,
@@ -205,7 +206,7 @@ def _made(
     lines = 1 + 5 * n_bytes // (4 * n_samples * n_slices * CACHE_LINE)
     found = found._replace(address=records.ctypes.data, records=records, starts=starts.astype(np.uint32), lines=lines)
     _read(X, scale, mean, places, counts[:0], found)
-    return found
+    return blocks.SharedColumnBlocks(*found) if always > 0 else found
 
 
 def _common_scale(scale: float | np.ndarray) -> float:
@@ -276,7 +277,8 @@ def block_work(
 
     if isinstance(rows, blocks.NarrowColumnBlocks):
         n_words, step = -(-batch_size // WORD), row_step(n_blocks * rows.size, rows.like.dtype)
-        return blocks.NarrowWork(
+        kind = blocks.FewWork if width == FEW else blocks.NarrowWork
+        return kind(
             masks=each((n_words, n_blocks + WORD), np.uint64),
             always=each((n_slices, batch_size), np.int64),
             values=each((batch_size if COPIED else 0, step), rows.like.dtype),

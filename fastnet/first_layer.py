@@ -14,7 +14,7 @@ from ._jit import OVERLOAD, core, kernel
 from .kernels import dense, gather, sparse
 from .kernels.accumulation import Accumulated
 from .kernels.ahead import next_rows
-from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks
+from .kernels.blocks import ColumnBlocks, NarrowColumnBlocks, SharedColumnBlocks
 from .kernels.narrow_dense import NarrowRows
 from .kernels.sgd import FoldedSgd
 from .layers import activate_rows, apply, gathered, layer_columns, update_bias, update_panel, work_gradient
@@ -347,8 +347,13 @@ _KINDS = {
     sparse.SparseRows: _WHOLE,
     ColumnBlocks: _WIDE,
     NarrowColumnBlocks: _NARROW,
+    SharedColumnBlocks: _NARROW,
 }
-_KINDS_FOLDED = {sparse.SparseRows: _FOLDED, NarrowColumnBlocks: _NARROW_FOLDED}
+_KINDS_FOLDED = {
+    sparse.SparseRows: _FOLDED,
+    NarrowColumnBlocks: _NARROW_FOLDED,
+    SharedColumnBlocks: _NARROW_FOLDED,
+}
 
 
 def _of_kind(name, rows, optimizer=None):

@@ -6,7 +6,7 @@ Strung together from ``kernels/narrow_sgd.py``; ``block_layer.py`` has what is f
 from . import barrier
 from ._jit import core
 from .block_layer import PREFETCH_ROWS, narrow_weights
-from .kernels import narrow, narrow_sgd, sparse
+from .kernels import narrow_samples, narrow_sgd, sparse
 from .layers import work_gradient
 from .layout import STEP
 from .simd import lanes, pointer
@@ -52,7 +52,7 @@ def settle(rows, net, work, optimizer, minibatch, begin, end):
     offset, w = pointer(rows.offset, 0), narrow_weights(net)
     for piece in range(begin, end):
         alpha, (u, q) = work.tiles.alpha[piece, 0], _folded(work, piece)
-        narrow_sgd.narrow_settle(offset, w, work.tiles.width, rows.cuts[piece], rows.cuts[piece + 1], alpha, u, q)
+        narrow_sgd.narrow_settle(offset, w, work.tiles, rows.cuts[piece], rows.cuts[piece + 1], alpha, u, q)
         work.tiles.alpha[piece, 0] = 1.0
 
 
@@ -61,12 +61,12 @@ def forward(rows, net, optimizer, order, first, count, work, place, begin, end, 
     w, step = narrow_weights(net), net.layers[0, STEP]
     base, ahead = work_gradient(work, thread), PREFETCH_ROWS
     for piece in range(begin, end):
-        samples = narrow.samples_of(work, thread, piece)
+        samples = narrow_samples.samples_of(work, thread, piece)
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
         sparse.forward_base(rows.squares[piece], u, q, alpha, _columns(work, w), base)
-        folded = narrow_sgd.Folded(w, work.tiles.width, u, base, alpha, products)
+        folded = narrow_sgd.Folded(w, u, base, alpha, products)
         z = plane(net, work, place, piece, 0)
-        narrow_sgd.narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, step, ahead)
+        narrow_sgd.narrow_forward_folded(rows, order, first, count, piece, work.tiles, folded, samples, z, step, ahead)
 
 
 def update(rows, net, optimizer, order, first, dout, count, work, begin, end, thread):
@@ -74,13 +74,10 @@ def update(rows, net, optimizer, order, first, dout, count, work, begin, end, th
     w, step = narrow_weights(net), net.layers[0, STEP]
     rate, keep = optimizer.learning_rate, 1.0 - optimizer.learning_rate * optimizer.weight_decay
     for piece in range(begin, end):
-        samples = narrow.samples_of(work, thread, piece)
+        samples = narrow_samples.samples_of(work, thread, piece)
         alpha, (u, q), products = work.tiles.alpha[piece, 0], _folded(work, piece), _products(work, piece)
-        factor, width = -rate / (keep * alpha), work.tiles.width
+        factor = -rate / (keep * alpha)
         scaled = factor * rows.factor
-        if narrow_sgd.scatters(rows, count):
-            narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, dout, step, scaled, w)
-        else:
-            narrow_sgd.narrow_step(rows, samples, count, piece, width, dout, step, scaled, w)
+        narrow_sgd.narrow_step(rows, order, first, piece, samples, count, work.tiles, dout, step, scaled, w)
         sparse.fold(products, 1, count, dout, step, factor, keep, rate, _columns(work, w), u, q)
         work.tiles.alpha[piece, 0] = alpha * keep

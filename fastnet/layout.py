@@ -11,7 +11,7 @@ import numpy as np
 
 from ._jit import VECTOR_BYTES
 from .kernels.dense import PANEL_VECTORS
-from .kernels.narrow import FEW, MANY
+from .kernels.narrow_samples import FEW, MANY
 from .simd import SHORT_BYTES
 
 # Columns of a layer table: one row of int64 a layer.

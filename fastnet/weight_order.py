@@ -54,6 +54,7 @@ def _reorder_vectors(net, rows, work, vector, forth, thread, n_threads):
 _ORDERS = {
     blocks.ColumnBlocks: _reorder_wide,
     blocks.NarrowColumnBlocks: _reorder_short,
+    blocks.SharedColumnBlocks: _reorder_short,
     narrow_dense.NarrowRows: _reorder_vectors,
 }
 

@@ -12,7 +12,7 @@ from runs import layouts
 from fastnet import block_rows as made
 from fastnet import rows as user_rows
 from fastnet.block_rows import block_rows
-from fastnet.kernels import blocks, narrow
+from fastnet.kernels import blocks, narrow_samples
 from fastnet.layout import narrow_width, short_lanes
 
 FEW, MANY = 10, 25  # units of a first layer with narrow and with wide kernels
@@ -36,7 +36,7 @@ def any_fill(monkeypatch):
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
 
 
-@pytest.fixture(params=[2.0, 0.0] if narrow.SHARING else [2.0])
+@pytest.fixture(params=[2.0, 0.0] if narrow_samples.SHARING else [2.0])
 def min_share(request, monkeypatch):
     """Keep no block of all rows, or some; with 10 samples or fewer it is always none."""
     monkeypatch.setattr(made, "MIN_SHARE", request.param)

@@ -27,7 +27,7 @@ import numba
 import numpy as np
 from fastnet._jit import OPTIONS
 from fastnet.block_rows import block_work
-from fastnet.kernels import blocks, narrow, narrow_sgd, wide
+from fastnet.kernels import blocks, narrow, narrow_samples, narrow_sgd, wide
 from fastnet.layout import lanes
 from fastnet.simd import pointer
 from fastnet.views import views
@@ -38,20 +38,19 @@ class Work(NamedTuple):
 @numba.njit(**OPTIONS)
 def few(rows, work, order, w, z):
     rows, work = views(rows), views(work)
-    base, samples = pointer(work.tiles.base, 0), narrow.samples_of(work, 0, 0)
-    weights, outputs, width = pointer(w, 0), pointer(z, 0), work.tiles.width
-    narrow.narrow_forward(rows, order, 0, 32, 0, weights, width, base, samples, outputs, 32, 32)
-    scale, offset = pointer(rows.scale, 0), pointer(rows.offset, 0)
-    narrow.narrow_gradient(scale, offset, samples, 32, 0, 4, 0, 0, width, outputs, 32, base, weights)
+    base, samples = pointer(work.tiles.base, 0), narrow_samples.samples_of(work, 0, 0)
+    weights, outputs, tiles = pointer(w, 0), pointer(z, 0), work.tiles
+    narrow.narrow_forward(rows, order, 0, 32, 0, weights, tiles, base, samples, outputs, 32, 32)
+    narrow.narrow_gradient(rows, 0, samples, 32, 0, 4, tiles, outputs, 32, base, weights)
 
 @numba.njit(**OPTIONS)
 def folded(rows, work, order, w, z):
     rows, work = views(rows), views(work)
-    u, samples, tiles = pointer(work.tiles.u, 0), narrow.samples_of(work, 0, 0), work.tiles
-    weights, outputs, width = pointer(w, 0), pointer(z, 0), tiles.width
-    state = narrow_sgd.Folded(weights, width, u, u, tiles.alpha[0, 0], pointer(tiles.products, 0))
-    narrow_sgd.narrow_forward_folded(rows, order, 0, 32, 0, state, samples, outputs, 32, 32)
-    narrow_sgd.narrow_step(rows, samples, 32, 0, width, outputs, 32, 0.5, weights)
+    u, samples, tiles = pointer(work.tiles.u, 0), narrow_samples.samples_of(work, 0, 0), work.tiles
+    weights, outputs = pointer(w, 0), pointer(z, 0)
+    state = narrow_sgd.Folded(weights, u, u, tiles.alpha[0, 0], pointer(tiles.products, 0))
+    narrow_sgd.narrow_forward_folded(rows, order, 0, 32, 0, tiles, state, samples, outputs, 32, 32)
+    narrow_sgd.narrow_step(rows, order, 0, 0, samples, 32, tiles, outputs, 32, 0.5, weights)
 
 @numba.njit(**OPTIONS)
 def many(rows, work, order, w, z):

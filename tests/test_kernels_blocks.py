@@ -12,7 +12,7 @@ from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 from fastnet import block_rows as made
 from fastnet import rows as user_rows
 from fastnet._jit import entry
-from fastnet.kernels import blocks, dense, narrow, wide
+from fastnet.kernels import blocks, dense, narrow, narrow_samples, wide
 from fastnet.layout import aligned_zeros, lanes, lanes_room, narrow_width, padded, row_step, short_lanes
 from fastnet.simd import pointer, shift
 from fastnet.views import views
@@ -44,16 +44,16 @@ class Work(NamedTuple):
 @entry
 def run_narrow_forward(rows, work, order, first, count, piece, w, z, step, thread, distance):
     rows, work = views(rows), views(work)
-    weights, base, width = pointer(w, 0), pointer(work.tiles.base, piece * work.tiles.base.shape[1]), work.tiles.width
-    narrow.narrow_add_base(pointer(rows.offset, 0), weights, width, rows.cuts[piece], rows.cuts[piece + 1], base)
-    samples, to = narrow.samples_of(work, thread, piece), pointer(z, 0)
-    narrow.narrow_forward(rows, order, first, count, piece, weights, width, base, samples, to, step, distance)
+    weights, base, tiles = pointer(w, 0), pointer(work.tiles.base, piece * work.tiles.base.shape[1]), work.tiles
+    narrow.narrow_add_base(pointer(rows.offset, 0), weights, tiles, rows.cuts[piece], rows.cuts[piece + 1], base)
+    samples, to = narrow_samples.samples_of(work, thread, piece), pointer(z, 0)
+    narrow.narrow_forward(rows, order, first, count, piece, weights, tiles, base, samples, to, step, distance)
 
 
 @entry
 def run_turn_bits(rows, work, piece, count, thread):
     rows, work = views(rows), views(work)
-    narrow.turn_bits(rows, piece, narrow.samples_of(work, thread, piece), count)
+    narrow_samples.turn_bits(rows, piece, narrow_samples.samples_of(work, thread, piece), count)
 
 
 @entry
@@ -61,11 +61,9 @@ def run_narrow_gradient(rows, work, count, piece, begin, end, dz, step, columns,
     rows, work = views(rows), views(work)
     totals, left = pointer(work.tiles.totals, thread * work.tiles.totals.shape[1]), pointer(dz, 0)
     blocks.column_sums(left, step, count, columns, totals)
-    samples, width, to = narrow.samples_of(work, thread, piece), work.tiles.width, pointer(dw, 0)
-    scale, offset, start = pointer(rows.scale, 0), pointer(rows.offset, 0), rows.cuts[piece]
-    of_all = start + rows.always
-    narrow.turn_bits(rows, piece, samples, count)
-    narrow.narrow_gradient(scale, offset, samples, count, begin, end, start, of_all, width, left, step, totals, to)
+    samples, to = narrow_samples.samples_of(work, thread, piece), pointer(dw, 0)
+    narrow_samples.turn_bits(rows, piece, samples, count)
+    narrow.narrow_gradient(rows, piece, samples, count, begin, end, work.tiles, left, step, totals, to)
 
 
 @entry
@@ -129,7 +127,7 @@ def any_fill(monkeypatch):
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
 
 
-@pytest.fixture(params=[2.0, 0.0] if narrow.SHARING else [2.0])
+@pytest.fixture(params=[2.0, 0.0] if narrow_samples.SHARING else [2.0])
 def min_share(request, monkeypatch):
     """Keep no block of all rows, or some."""
     monkeypatch.setattr(made, "MIN_SHARE", request.param)

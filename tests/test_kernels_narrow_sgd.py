@@ -9,7 +9,7 @@ from buffers import DTYPES, Guarded, assert_close, gamma, same_bits, wider
 
 from fastnet import block_rows as made
 from fastnet._jit import entry
-from fastnet.kernels import narrow, narrow_sgd
+from fastnet.kernels import narrow_samples, narrow_sgd
 from fastnet.layout import narrow_width, padded, row_step
 from fastnet.simd import pointer
 from fastnet.views import views
@@ -36,27 +36,24 @@ class Work(NamedTuple):
 def run_forward(rows, work, order, first, count, piece, v, u, base, alpha, products, z, step, thread, distance):
     rows, work = views(rows), views(work)
     sums = pointer(products, 0)
-    folded = narrow_sgd.Folded(pointer(v, 0), work.tiles.width, pointer(u, 0), pointer(base, 0), alpha, sums)
-    samples, to = narrow.samples_of(work, thread, piece), pointer(z, 0)
-    narrow_sgd.narrow_forward_folded(rows, order, first, count, piece, folded, samples, to, step, distance)
+    folded = narrow_sgd.Folded(pointer(v, 0), pointer(u, 0), pointer(base, 0), alpha, sums)
+    samples, to = narrow_samples.samples_of(work, thread, piece), pointer(z, 0)
+    narrow_sgd.narrow_forward_folded(rows, order, first, count, piece, work.tiles, folded, samples, to, step, distance)
 
 
 @entry
 def run_update(rows, work, order, first, count, piece, dz, step, factor, v, thread):
     rows, work = views(rows), views(work)
-    width, left, weights = work.tiles.width, pointer(dz, 0), pointer(v, 0)
-    samples = narrow.samples_of(work, thread, piece)
-    if not narrow_sgd.scatters(rows, count):
-        narrow_sgd.narrow_step(rows, samples, count, piece, width, left, step, factor, weights)
-    else:
-        narrow_sgd.narrow_scatter(rows, order, first, count, piece, width, left, step, factor, weights)
+    tiles, left, weights = work.tiles, pointer(dz, 0), pointer(v, 0)
+    samples = narrow_samples.samples_of(work, thread, piece)
+    narrow_sgd.narrow_step(rows, order, first, piece, samples, count, tiles, left, step, factor, weights)
 
 
 @entry
-def run_settle(rows, w, width, piece, alpha, u, q):
-    rows = views(rows)
+def run_settle(rows, work, w, piece, alpha, u, q):
+    rows, tiles = views(rows), views(work).tiles
     begin, end, offset = rows.cuts[piece], rows.cuts[piece + 1], pointer(rows.offset, 0)
-    narrow_sgd.narrow_settle(offset, pointer(w, 0), width, begin, end, alpha, pointer(u, 0), pointer(q, 0))
+    narrow_sgd.narrow_settle(offset, pointer(w, 0), tiles, begin, end, alpha, pointer(u, 0), pointer(q, 0))
 
 
 # -- problems ------------------------------------------------------------------------------------------
@@ -68,7 +65,7 @@ def any_fill(monkeypatch):
     monkeypatch.setattr(made, "MIN_FILL", 0.0)
 
 
-@pytest.fixture(params=[2.0, 0.0] if narrow.SHARING else [2.0])
+@pytest.fixture(params=[2.0, 0.0] if narrow_samples.SHARING else [2.0])
 def min_share(request, monkeypatch):
     """Keep no block of all rows, or some."""
     monkeypatch.setattr(made, "MIN_SHARE", request.param)
@@ -205,7 +202,7 @@ def test_settlement_equals_numpy(kind, n_out):
         w, (u, q) = Guarded(problem.v.shape, problem.dtype), (Guarded(problem.columns, problem.dtype) for _ in "uq")
         w.array[:], u.array[:] = problem.v, problem.line()[: problem.columns]
         line = u.array[:n_out].astype(problem.exact)
-        run_settle(problem.rows, w.flat, problem.width, piece, ALPHA, u.flat, q.flat)
+        run_settle(problem.rows, problem.work, w.flat, piece, ALPHA, u.flat, q.flat)
         for written in (w, u, q):
             written.assert_untouched_around()
         assert not u.array.any()

@@ -38,6 +38,8 @@ dense, y = rng.standard_normal((100, 20)), rng.integers(0, 2, 100)
 sparse = np.where(rng.random((100, 20)) < 0.1, rng.integers(1, 256, (100, 20)), 0)
 images = np.repeat(np.eye(10, dtype=np.uint8)[rng.integers(0, 10, 100)], 8, axis=1)
 images *= rng.integers(1, 256, (100, 80), np.uint8)
+half = np.arange(100, dtype=np.uint8)[:, np.newaxis] // 2 % 2
+pictures = np.hstack([np.tile(half, 40), images, images, images])  # half of the rows have some blocks
 frozen = y.astype(np.int32)
 frozen.flags.writeable = False
 optimizers = [
@@ -51,7 +53,9 @@ for dtype in (np.uint8, np.float32, np.float64):
     fit(np.asfortranarray(sparse.astype(dtype))[::-1], frozen[::-1], batch_size=1)
 for settings in ({}, {"momentum": 0.5}):
     assert fit(images, y, sizes=(80, 30, 2), batch_size=32, **settings).first_layer == "blocks"
-    assert fit(images, y, sizes=(80, 10, 2), batch_size=16, **settings).first_layer == "blocks"
+    for n_units, batch_size in ((10, 16), (10, 1), (3, 16)):
+        assert fit(images, y, sizes=(80, n_units, 2), batch_size=batch_size, **settings).first_layer == "blocks"
+        assert fit(pictures, y, sizes=(280, n_units, 2), batch_size=batch_size, **settings).first_layer == "blocks"
 fit(sparse, y, sizes=(20, 2))
 fit(sparse, y, sizes=(20, 30, 7, 3))
 for settings in optimizers:

@@ -89,6 +89,10 @@ class NarrowColumnBlocks(NamedTuple):
     squares: Any  # (n_slices,) float64: mean @ mean
 
 
+class SharedColumnBlocks(NarrowColumnBlocks):
+    """The same with blocks of all rows: see ``narrow_shared.py``."""
+
+
 class WideWork(NamedTuple):
     """The lists of a minibatch, for each thread, and what goes with the weights."""
 
@@ -118,6 +122,10 @@ class NarrowWork(NamedTuple):
     alpha: Any  # (n_slices, 8) float64, the first of each row
     u: Any  # (n_slices, columns)
     q: Any  # (n_slices, columns)
+
+
+class FewWork(NarrowWork):
+    """The same for the fewest units: see ``narrow_samples.empty_tile``."""
 
 
 class Lists(NamedTuple):

@@ -18,7 +18,7 @@ from .._jit import VECTOR_BYTES, core, kernel
 from ..simd import lanes, load, shift
 from ..tiles import tile_height, tile_muladd, tile_muladd_vector, tile_row_sums, tile_store, tile_zeros
 from .ahead import ask, columns_of_line
-from .narrow import FEW, MANY
+from .narrow_samples import FEW, MANY
 
 PAIRS = VECTOR_BYTES == 64
 

@@ -14,15 +14,10 @@ minibatch with both at hand, 2.9 folded).
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 
-from .._jit import core, kernel
-from ..simd import (
-    lanes,
-    load_repeated,
-    shift,
-    short,
-    splat,
-)
+from .._jit import OVERLOAD_CORE, core, kernel
+from ..simd import lanes, load_repeated, shift, short, splat
 from ..tiles import (
     tile_height,
     tile_load,
@@ -31,25 +26,11 @@ from ..tiles import (
     tile_plus,
     tile_short_totals,
     tile_store,
-    tile_zeros,
 )
-from .blocks import ask_for, record
-from .narrow import (
-    BLOCKS,
-    FEW_ROWS,
-    MANY,
-    MANY_ROWS,
-    ROWS,
-    add_listed,
-    add_samples,
-    copy_block,
-    four_samples,
-    groups_of,
-    keep_none,
-    keep_sample,
-    shares,
-    turn_bits,
-)
+from ..views import class_of
+from .blocks import SharedColumnBlocks, ask_for, record
+from .narrow_samples import add_listed, copy_block, empty_tile, groups_of, keep_none, keep_sample, turn_bits
+from .narrow_shared import BLOCKS, ROWS, add_samples, four_samples
 
 # With so many samples or fewer each adds to the weights by itself, and no block is told which samples have it: no idle
 # block is looked at (784-10-10: 0.93 and 0.97 of the time at B = 9 and 12, the same at B = 16). Not where rows have
@@ -71,7 +52,6 @@ class Folded(NamedTuple):
     """Pointers to a slice's weights and what is folded into them."""
 
     v: Any
-    width: int  # T
     u: Any
     base: Any  # -alpha * q - m * u
     alpha: float
@@ -87,7 +67,10 @@ def _finish(total, nothing, product, b, rows, folded, z, step):
     tile_store(tile_plus(line, rows.factor * folded.alpha, tile_short_totals(total)), shift(z, b * step), 0)
 
 
-@core
+def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
+    raise NotImplementedError
+
+
 def _forward_four(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
     nothing, n_groups = tile_short_totals(tile), groups_of(rows, piece)
     keep_none(samples, count, n_groups)
@@ -100,11 +83,7 @@ def _forward_four(tile, rows, order, first, count, piece, folded, samples, z, st
         _finish(four, nothing, m.product[0], e, rows, folded, z, step)
 
 
-@core
-def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
-    if shares(rows):
-        _forward_four(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
-        return
+def _forward_each(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
     v, nothing = folded.v, tile_short_totals(tile)
     size, length, kept = lanes(short(v)), tile_height(tile) * lanes(v), not scatters(rows, count)
     n_groups, found = groups_of(rows, piece), record(rows, order[first], piece)
@@ -126,18 +105,18 @@ def _forward(tile, rows, order, first, count, piece, folded, samples, z, step, d
         _finish(total, nothing, product, b, rows, folded, z, step)
 
 
+@overload(_forward, jit_options=OVERLOAD_CORE)
+def _choose_forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance):
+    return _forward_four if class_of(rows) is SharedColumnBlocks else _forward_each
+
+
 @kernel
-def narrow_forward_folded(rows, order, first, count, piece, folded, samples, z, step, distance):
+def narrow_forward_folded(rows, order, first, count, piece, tiles, folded, samples, z, step, distance):
     """Outputs of a slice for samples ``order[first : first + count]``; fills ``samples`` if they are many.
 
     Asks for the records ``distance`` samples later.
     """
-    if folded.width == MANY:
-        tile = tile_zeros(folded.v, MANY_ROWS, 1)
-        _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
-    else:
-        tile = tile_zeros(folded.v, FEW_ROWS, 1)
-        _forward(tile, rows, order, first, count, piece, folded, samples, z, step, distance)
+    _forward(empty_tile(tiles, folded.v), rows, order, first, count, piece, folded, samples, z, step, distance)
 
 
 # -- update --------------------------------------------------------------------------------------------
@@ -149,11 +128,18 @@ def _add(total, factor, place):
     tile_store(tile_plus(tile_load(total, place, lanes(place)), factor, total), place, lanes(place))
 
 
-@core
-def _step_of_all(tile, samples, count, begin, always, dz, step, factor, v):
-    """Blocks that all have, four at a time."""
-    length = tile_height(tile) * lanes(v)
-    for i in range(begin, begin + always, BLOCKS):
+def _step_of_all(tile, rows, piece, samples, count, dz, step, factor, v):
+    """Blocks that all have."""
+    raise NotImplementedError
+
+
+def _none(tile, rows, piece, samples, count, dz, step, factor, v):
+    pass
+
+
+def _four_at_a_time(tile, rows, piece, samples, count, dz, step, factor, v):
+    begin, length = rows.cuts[piece], tile_height(tile) * lanes(v)
+    for i in range(begin, begin + rows.always, BLOCKS):
         tiles, places = (tile, tile, tile, tile), (i, i + 1, i + 2, i + 3)
         one, two, three, four = add_samples(tiles, samples, count, places, begin, dz, dz, step, v, False)
         _add(one, factor, shift(v, i * length))
@@ -162,51 +148,51 @@ def _step_of_all(tile, samples, count, begin, always, dz, step, factor, v):
         _add(four, factor, shift(v, (i + 3) * length))
 
 
+@overload(_step_of_all, jit_options=OVERLOAD_CORE)
+def _choose_step(tile, rows, piece, samples, count, dz, step, factor, v):
+    return _four_at_a_time if class_of(rows) is SharedColumnBlocks else _none
+
+
 @core
-def _step(tile, rows, samples, count, piece, dz, step, factor, v):
-    begin, end = rows.cuts[piece], rows.cuts[piece + 1]
+def _step(rows, piece, samples, count, tile, dz, step, factor, v):
+    """Block by block."""
+    listed = rows.cuts[piece] + rows.always
     turn_bits(rows, piece, samples, count)
-    if shares(rows):
-        _step_of_all(tile, samples, count, begin, rows.always, dz, step, factor, v)
-    for block in range(begin + rows.always, end):
-        total, found = add_listed(tile, samples, count, block, begin + rows.always, dz, dz, step, v, False)
+    _step_of_all(tile, rows, piece, samples, count, dz, step, factor, v)
+    for block in range(listed, rows.cuts[piece + 1]):
+        total, found = add_listed(tile, samples, count, block, listed, dz, dz, step, v, False)
         if found:
             _add(total, factor, shift(v, block * tile_height(tile) * lanes(v)))
 
 
-@kernel
-def narrow_step(rows, samples, count, piece, width, dz, step, factor, v):
-    """v += factor * x.T @ dz for the blocks of a slice, after ``narrow_forward_folded`` of the samples."""
-    if width == MANY:
-        _step(tile_zeros(v, MANY_ROWS, 1), rows, samples, count, piece, dz, step, factor, v)
-    else:
-        _step(tile_zeros(v, FEW_ROWS, 1), rows, samples, count, piece, dz, step, factor, v)
-
-
 @core
-def _scatter(tile, rows, order, first, count, piece, dz, step, factor, v):
-    size, length = lanes(short(v)), tile_height(tile) * lanes(v)
+def _scatter(rows, order, first, count, piece, tile, dz, step, factor, v):
+    """Sample by sample."""
+    size = lanes(short(v))
     for b in range(count):
         line = tile_muladd_shorts(tile, shift(dz, b * step), splat(v, factor))
         found = record(rows, order[first + b], piece)
         for t in range(found.n):
-            _add(line, load_repeated(found.values, t * size, v), shift(v, np.int64(found.numbers[t]) * length))
+            place = shift(v, np.int64(found.numbers[t]) * tile_height(tile) * lanes(v))
+            _add(line, load_repeated(found.values, t * size, v), place)
 
 
 @kernel
-def narrow_scatter(rows, order, first, count, piece, width, dz, step, factor, v):
-    """Do the same sample by sample, for rows without blocks of all."""
-    if width == MANY:
-        _scatter(tile_zeros(v, MANY_ROWS, 1), rows, order, first, count, piece, dz, step, factor, v)
+def narrow_step(rows, order, first, piece, samples, count, tiles, dz, step, factor, v):
+    """v += factor * x.T @ dz for the blocks of a slice, after ``narrow_forward_folded`` of the samples."""
+    if scatters(rows, count):
+        _scatter(rows, order, first, count, piece, empty_tile(tiles, v), dz, step, factor, v)
     else:
-        _scatter(tile_zeros(v, FEW_ROWS, 1), rows, order, first, count, piece, dz, step, factor, v)
+        _step(rows, piece, samples, count, empty_tile(tiles, v), dz, step, factor, v)
 
 
 # -- settlement ----------------------------------------------------------------------------------------
 
 
-@core
-def _settle(tile, offset, w, begin, end, alpha, u, q):
+@kernel
+def narrow_settle(offset, w, tiles, begin, end, alpha, u, q):
+    """w = alpha * v + outer(mean, u), in the place of v, for the blocks of a slice; then u = 0 and q = mean @ w."""
+    tile = empty_tile(tiles, w)
     size, length, total = lanes(short(w)), tile_height(tile) * lanes(w), tile
     for block in range(begin, end):
         place, mean = shift(w, block * length), -load_repeated(offset, block * size, w)
@@ -215,12 +201,3 @@ def _settle(tile, offset, w, begin, end, alpha, u, q):
         total = tile_muladd_vector(total, mean, place, lanes(w))
     tile_store(tile_short_totals(total), q, 0)
     tile_store(tile_short_totals(tile), u, 0)
-
-
-@kernel
-def narrow_settle(offset, w, width, begin, end, alpha, u, q):
-    """w = alpha * v + outer(mean, u), in the place of v, for the blocks of a slice; then u = 0 and q = mean @ w."""
-    if width == MANY:
-        _settle(tile_zeros(w, MANY_ROWS, 1), offset, w, begin, end, alpha, u, q)
-    else:
-        _settle(tile_zeros(w, FEW_ROWS, 1), offset, w, begin, end, alpha, u, q)
