@@ -55,8 +55,9 @@ ORDER = [
     {"kernels.more_activations", "kernels.cross_entropy", "kernels.sparse", "kernels.online"}
     | {"kernels.softmax_gradient", "kernels.dense_gradient"},
     {"kernels.blocks", "kernels.grouped_softmax"},
-    {"kernels.narrow", "kernels.wide", "kernels.few_rows", "kernels.groups", "kernels.row_lists"},
-    {"kernels.narrow_sgd", "kernels.narrow_dense"},
+    {"kernels.narrow_samples", "kernels.wide", "kernels.few_rows", "kernels.groups", "kernels.row_lists"},
+    {"kernels.narrow_shared"},
+    {"kernels.narrow", "kernels.narrow_sgd", "kernels.narrow_dense"},
     {"kernels.squared_error", "kernels.distributions", "kernels.sampled_softmax", "kernels.poisson", "kernels.csr"}
     | {"kernels.candidates"}
     | {"kernels"},

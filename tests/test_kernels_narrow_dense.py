@@ -8,7 +8,7 @@ from fastnet._jit import entry
 from fastnet.kernels import narrow_dense
 from fastnet.kernels.ahead import Ahead, next_rows
 from fastnet.kernels.gather import FLOAT32, Rows
-from fastnet.kernels.narrow import FEW, MANY
+from fastnet.kernels.narrow_samples import FEW, MANY
 from fastnet.layout import lanes, padded
 from fastnet.simd import pointer
 from fastnet.views import views
