@@ -126,7 +126,7 @@ def test_early_calls_of_a_turn_count_only_if_there_are_no_others(few, monkeypatc
     subject, clock = Contender("numpy", mnist=False), [0.0]
     subject.prepare(Row((30, 8, 5), 100))
     monkeypatch.setattr(contender.time, "perf_counter", lambda: clock[0])
-    for seconds, expected in ((0.04, 7), (0.15, 2), (0.3, 1), (2.0, 1)):
+    for seconds, early, expected in ((0.04, 13, 7), (0.15, 4, 2), (0.3, 2, 1), (0.6, 1, 1), (2.0, 0, 1)):
         calls = []
 
         def task(number, seconds=seconds, calls=calls):
@@ -138,7 +138,7 @@ def test_early_calls_of_a_turn_count_only_if_there_are_no_others(few, monkeypatc
 
         monkeypatch.setattr(subject, "task", task)
         assert subject.turn(0) == pytest.approx([seconds] * expected)
-        assert len(calls) == expected + {0.04: 3, 0.15: 1, 0.3: 1, 2.0: 0}[seconds]
+        assert len(calls) == early + expected
 
 
 def test_every_epoch_has_an_order_of_its_own_and_all_contenders_the_same(few, monkeypatch):
