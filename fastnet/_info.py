@@ -138,7 +138,7 @@ def _network(
     n_rows = group * plan.micro_batch(sizes, batch_size, kind)
     first_layer, first_layer_why = _first_layer(sizes, n_rows, density, fill, kind, plan.slices(sizes, n_rows))
     micro_batch = plan.micro_batch(sizes, batch_size, kind, first_layer == "sparse")
-    work, work_why = _work(sizes, batch_size, n_rows, group, kind, first_layer)
+    work, work_why = _work(sizes, batch_size, n_rows, group, kind, first_layer, density)
     accumulates, narrow = micro_batch < batch_size, narrow_width(sizes[1], kind) > 0
     update, update_why = _update(first_layer, narrow, accumulates, optimizer, momentum)
     predictions, predictions_why = _predictions(sizes, kind)
@@ -187,18 +187,24 @@ def _micro_batch_why(batch_size: int, micro_batch: int) -> str:
 
 
 def _work(
-    sizes: tuple[int, ...], batch_size: int, n_rows: int, group: int, dtype: np.dtype[Any], first_layer: str
+    sizes: tuple[int, ...],
+    batch_size: int,
+    n_rows: int,
+    group: int,
+    dtype: np.dtype[Any],
+    first_layer: str,
+    density: float,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """How the work of a minibatch, of a group, or of a micro-batch, is cut."""
     n_slices, cpus = plan.slices(sizes, n_rows), available_cpus()
-    n_threads = plan.threads(sizes, batch_size * group, dtype, cpus)
+    n_threads = plan.threads(sizes, batch_size * group, dtype, cpus, density)
     width, columns = PANEL_VECTORS * lanes(dtype), padded(sizes[1], dtype)
     units = plan.units(columns, width, n_slices, n_threads)
     work, seconds = (
         plan.multiply_adds(sizes, batch_size * group),
         plan.minibatch_seconds(sizes, batch_size, first_layer),
     )
-    enough = work // plan.WORTH_A_THREAD
+    enough = plan.worthwhile_threads(sizes, batch_size * group, density)
     found = {
         "n_threads": n_threads,
         "n_slices": n_slices,
@@ -206,9 +212,9 @@ def _work(
         "minibatches_per_call": plan.whole_groups(plan.minibatches_per_call(sizes, batch_size, first_layer), group),
     }
     why = {
-        "n_threads": f"the least of: {cpus} CPUs, {units[-1]} units of the first layer, work for {max(1, enough)} "
-        f"({work:,} multiply-adds {'a minibatch' if group == 1 else 'a group'}, {plan.WORTH_A_THREAD:,} a thread)",
-        "n_slices": "the inputs are cut in two if there is work for two threads, and 128 inputs or more",
+        "n_threads": f"the least of: {cpus} CPUs, {units[-1]} units of the first layer, work for {enough} "
+        f"({work:,} multiply-adds {'a minibatch' if group == 1 else 'a group'})",
+        "n_slices": "the inputs are cut in two if dense rows are work for two threads, and 128 inputs or more",
         "units": f"a unit is a slice of {width} columns of the first layer; each thread keeps its own",
         "minibatches_per_call": f"a minibatch is taken to last {1e6 * seconds:,.0f} µs, a call some 50 ms",
     }

@@ -8,8 +8,15 @@ import numpy as np
 from .kernels.dense import PANEL_VECTORS
 from .layout import lanes
 
-# Multiply-adds of a minibatch, counted as if nothing were sparse, for which one more thread is taken.
-WORTH_A_THREAD = 250_000
+# Multiply-adds of a minibatch, counted as if nothing were sparse, from which on the inputs are cut in two, and for
+# which one more thread is taken whatever zeros there are.
+_WORTH_SLICES, _WORTH_A_THREAD = 190_000, 250_000
+
+# Fewer are enough for a second thread, where the first layer's count for ``_WORK_OF_ENTRIES`` times the share of
+# entries that are not zero, or whole. Two threads take 0.87 of the time for images and 784-10-10 at B = 8 (0.93 and 1.13 with
+# 143,000 and 115,000), 0.75 at B = 16; for dense rows 0.65 to 0.8; for lists 0.86 and 0.90 with 154,000 and 120,000,
+# 1.09 with 80,000.
+_WORTH_A_SECOND, _WORK_OF_ENTRIES = 150_000, 8
 
 # Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9
 # multiply-adds a second where a panel lies in the L1 cache, and 5 µs for 8-10-10 at B = 32, nearly all of it overhead.
@@ -48,6 +55,13 @@ _MIN_TOUCHED = 2.0
 def multiply_adds(layer_sizes: tuple[int, ...], batch_size: int) -> int:
     """Multiply-adds of a minibatch: forward, gradients of the inputs and of the weights."""
     return 3 * batch_size * sum((n_in + 1) * n_out for n_in, n_out in pairwise(layer_sizes))
+
+
+def worthwhile_threads(layer_sizes: tuple[int, ...], batch_size: int, density: float = 1.0) -> int:
+    """Threads that a minibatch has enough work for."""
+    work, first = multiply_adds(layer_sizes, batch_size), multiply_adds(layer_sizes[:2], batch_size)
+    real = work - (1 - min(1.0, _WORK_OF_ENTRIES * density)) * first
+    return max(2 if real >= _WORTH_A_SECOND else 1, work // _WORTH_A_THREAD)
 
 
 def minibatches_in_group(layer_sizes: tuple[int, ...], batch_size: int, density: float = 1.0) -> int:
@@ -102,7 +116,7 @@ def rest_seconds(layer_sizes: tuple[int, ...], n_rows: int) -> float:
 
 def slices(layer_sizes: tuple[int, ...], batch_size: int) -> int:
     """Slices that the inputs are cut into, so that two threads have equal shares however few units there are."""
-    enough = multiply_adds(layer_sizes, batch_size) >= 2 * WORTH_A_THREAD
+    enough = multiply_adds(layer_sizes, batch_size) >= _WORTH_SLICES
     return 2 if enough and layer_sizes[0] >= 2 * _MIN_SLICE else 1
 
 
@@ -118,11 +132,16 @@ def even_batch_size(n_samples: int, most: int) -> int:
     return 1
 
 
-def threads(layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype, available: int) -> int:
-    """Threads worth using: each needs a CPU, work, and a slice of a panel of the first layer of its own."""
+def threads(
+    layer_sizes: tuple[int, ...], batch_size: int, dtype: np.dtype, available: int, density: float = 1.0
+) -> int:
+    """Threads worth using: each needs a CPU, work, and a slice of a panel of the first layer of its own.
+
+    ``density`` is the share of the rows' entries that are not zero.
+    """
     panels = -(-layer_sizes[1] // (PANEL_VECTORS * lanes(dtype)))
-    enough = multiply_adds(layer_sizes, batch_size) // WORTH_A_THREAD
-    return max(1, min(available, panels * slices(layer_sizes, batch_size), enough))
+    worthwhile = worthwhile_threads(layer_sizes, batch_size, density)
+    return min(available, panels * slices(layer_sizes, batch_size), worthwhile)
 
 
 def minibatch_seconds(layer_sizes: tuple[int, ...], batch_size: int, first_layer: str = "dense") -> float:

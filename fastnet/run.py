@@ -362,7 +362,8 @@ class Run:
         Raises
         ------
         CheckpointError
-            If something is folded into the weights and here rows are of another kind: another version made them so.
+            If something is folded into the weights and here rows are of another kind, or cut another way: another
+            version made them so.
         """
         pack(state["parameters"], self._plain.layers, self._plain.packed)
         kind = state.get("rows", "sparse")
@@ -375,6 +376,12 @@ class Run:
             raise CheckpointError(
                 f"the checkpoint was written within an epoch, with rows as {_KINDS[kind]}; here they are "
                 f"{_KINDS[self.kind]}. Remove it to go on from the one before"
+            )
+        n_slices = len(self._work.tiles.alpha) if self._folds else 0
+        if state["folded"] is not None and len(state["folded"]["alpha"]) != n_slices:
+            raise CheckpointError(
+                f"the checkpoint was written within an epoch, with the inputs cut into {len(state['folded']['alpha'])} "
+                f"slices; here there are {n_slices}. Remove it to go on from the one before"
             )
         for name, array in (state["folded"] or {}).items():
             getattr(self._work.tiles, name)[:] = array

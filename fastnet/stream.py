@@ -43,7 +43,7 @@ def fit(
         X = stream.first().X
         validation = trainer._check_validation(validation_data, X.shape[1])
         batch_size, group = trainer.batch_size, trainer._group(X)
-        n_threads = trainer._threads(group * batch_size)
+        n_threads = trainer._threads(group * batch_size, X)
         trainer._batch_size(X.shape[0])  # warns if it is more than a chunk
         pieces = None if not first else stream if from_all else [X]
         del X

@@ -294,7 +294,7 @@ class Trainer:
         validation = self._check_validation(validation_data, X.shape[1])
         batch_size = self._batch_size(X.shape[0])
         group, chunk = self._group(X), Chunk(X, targets._replace(weights=weights), batch_size)
-        n_threads, pieces = self._threads(group * batch_size), [X] if first else None
+        n_threads, pieces = self._threads(group * batch_size, X), [X] if first else None
         task = Task(lambda run: [chunk], lambda: chunk, pieces, epochs, batch_size, n_threads, validation, group)
         return self._fit(task, resume)
 
@@ -483,13 +483,13 @@ class Trainer:
             )
         return min(self.batch_size, n_samples)
 
-    def _threads(self, n_rows: int) -> int:
-        """Threads worth using for so many rows at once: each needs a CPU, work, and a panel of the first layer."""
+    def _threads(self, n_rows: int, X: Any) -> int:
+        """Threads worth using for so many rows of X at once, which is checked."""
         if self.n_threads is not None:
             return min(self.n_threads, available_cpus())
         sampled = self.loss == sampled_run.LOSS
         sizes = self._sampling.sizes(self.network) if sampled else self.network.layer_sizes
-        return plan.threads(sizes, n_rows, self.network.dtype, available_cpus())
+        return plan.threads(sizes, n_rows, self.network.dtype, available_cpus(), density(X))
 
     def _group(self, X: Any) -> int:
         """Minibatches that share a pass over the first layer's weights, which takes plain SGD; X is checked."""

@@ -48,11 +48,13 @@ def test_it_says_when_blocks_are_taken(n_units, batch_size):
 def test_the_number_of_threads_is_the_least_of_what_it_names(monkeypatch, cpus, sizes):
     for module in (_info, trainer):
         monkeypatch.setattr(module, "available_cpus", lambda: cpus)
+    X = np.zeros((100, sizes[0]))
+    X[:19] = 1  # a density of 0.19
     told = fastnet.info(sizes, batch_size=64)["network"]
-    assert told["n_threads"] == trainer.Trainer(fastnet.Network(sizes), batch_size=64)._threads(64)
+    assert told["n_threads"] == trainer.Trainer(fastnet.Network(sizes), batch_size=64)._threads(64, X)
     why = told["why"]["n_threads"]
     assert f"{cpus} CPUs, {sum(told['units'])} units" in why
-    work = max(1, plan.multiply_adds(sizes, 64) // plan.WORTH_A_THREAD)
+    work = plan.worthwhile_threads(sizes, 64, 0.19)
     assert f"work for {work} " in why
     assert told["n_threads"] == min(cpus, sum(told["units"]), work)
 

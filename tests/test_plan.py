@@ -32,6 +32,8 @@ def test_two_threads_have_a_slice_each():
 def test_two_threads_share_one_panel():
     assert plan.slices((784, 10, 10), 32) == 2
     assert plan.threads((784, 10, 10), 32, np.dtype(np.float32), 2) == 2
+    assert plan.threads((784, 6, 10), 16, np.dtype(np.float32), 64) == 2
+    assert plan.threads((784, 10, 10), 8, np.dtype(np.float32), 2, 0.19) == 2
     assert list(plan.units(16, 24, 2, 2)) == [0, 1, 2]
 
 
@@ -39,6 +41,14 @@ def test_little_work_is_not_shared():
     assert plan.slices((784, 10, 10), 1) == 1
     assert plan.threads((784, 10, 10), 1, np.dtype(np.float32), 8) == 1
     assert plan.threads((64, 10, 10), 8, np.dtype(np.float32), 8) == 1
+    assert plan.threads((784, 10, 10), 4, np.dtype(np.float32), 8, 0.19) == 1
+
+
+def test_zeros_are_no_work():
+    shape = (2000, 40, 4), 2, np.dtype(np.float32), 2
+    assert plan.threads(*shape) == 2
+    assert plan.threads(*shape, 0.02) == 1
+    assert plan.threads((1000, 24, 4), 6, np.dtype(np.float32), 2, 0.05) == 2
 
 
 def test_slices_begin_on_whole_vectors_and_cover_all():

@@ -355,6 +355,21 @@ def test_a_file_from_another_vector_width(dense, sparse, tmp_path, monkeypatch):
     assert "last bits may differ from now on: vector_bytes" in different
 
 
+@pytest.mark.parametrize("n_units", [9, 30])
+def test_an_epoch_does_not_go_on_with_other_slices(tmp_path, monkeypatch, n_units):
+    """What is folded is folded for each slice; an older version may have cut the inputs otherwise."""
+    rows, settings = block_data(), {"batch_size": 32, "weight_decay": 0.05, "n_units": n_units}
+    if n_units == 30:
+        without_blocks(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "slices", lambda sizes, batch_size: 2)
+        with pytest.raises(KeyboardInterrupt):
+            fit(make(rows, tmp_path, Interrupt(4), **settings), rows, 2)
+    monkeypatch.setattr(plan, "slices", lambda sizes, batch_size: 1)
+    with pytest.raises(CheckpointError, match="inputs cut into 2 slices; here there are 1"):
+        fit(make(rows, tmp_path, **settings), rows, 2, resume=True)
+
+
 def test_an_epoch_goes_on_with_rows_as_another_kind(tmp_path, monkeypatch):
     """Vectors of another width may have other blocks, or none; what is folded into weights is for one kind of rows."""
     blocks, settings = block_data(), {"batch_size": 32, "weight_decay": 0.05}

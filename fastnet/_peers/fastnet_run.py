@@ -41,7 +41,7 @@ class FastnetPeer(Peer):
         network.preprocessing = trainer._preprocessing([X])
         batch_size = min(trainer.batch_size, len(X))
         group = trainer._group(X)
-        self._n_threads = trainer._threads(group * batch_size)
+        self._n_threads = trainer._threads(group * batch_size, X)
         targets = network._check_targets("y", y, len(X))
         with crew(self._n_threads) as together:
             self._run = Run(network, X, targets, batch_size, self._n_threads, together, group=group)

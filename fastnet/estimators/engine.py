@@ -19,6 +19,7 @@ from ..layout import aligned_zeros, n_packed, pack, unpack
 from ..network import Network
 from ..rows import MAX_COLUMNS
 from ..run import Run
+from ..sparse_data import density
 from ..targets import PenalisedTargets, PoissonTargets
 from .parameters import ENGINE_NAMES
 
@@ -41,11 +42,11 @@ def available_threads() -> int:
     return min(available_cpus(), int(limit)) if limit.isdigit() and int(limit) > 0 else available_cpus()
 
 
-def fit_threads(n_threads: int | None, network: Network, batch_size: int) -> int:
-    """Threads of a fit: as many as were asked for, or as are worth it."""
+def fit_threads(n_threads: int | None, network: Network, batch_size: int, X: Any) -> int:
+    """Threads of a fit to X: as many as were asked for, or as are worth it."""
     if n_threads is not None:
         return min(n_threads, available_cpus())
-    return plan.threads(network.layer_sizes, batch_size, network.dtype, available_threads())
+    return plan.threads(network.layer_sizes, batch_size, network.dtype, available_threads(), density(X))
 
 
 # -- networks ------------------------------------------------------------------------------------------

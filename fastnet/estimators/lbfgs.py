@@ -32,7 +32,7 @@ def fit_lbfgs(estimator: Any, network: Network, problem: Problem, after: Callabl
     constant = float(constants.sum()) / total
     n_weights = sum(w.size for w in network.weights)
     batch_size = min(_ROWS, n_rows)
-    n_threads = fit_threads(e.n_threads, network, batch_size)
+    n_threads = fit_threads(e.n_threads, network, batch_size, problem.X)
 
     # SciPy's own sums come from BLAS, whose results depend on its number of threads.
     with one_blas_thread, crew(n_threads) as together:

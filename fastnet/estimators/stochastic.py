@@ -111,7 +111,7 @@ class Course:
     def run(self, optimizer: Optimizer, order: np.ndarray, batch_size: int, incremental: bool) -> tuple[Any, Any]:
         """Train until something says stop; returns the last epoch's order, as numbers of samples, and weights."""
         e, n_samples = self._estimator, len(order)
-        n_threads = fit_threads(e.n_threads, self._network, batch_size)
+        n_threads = fit_threads(e.n_threads, self._network, batch_size, self._problem.X)
         self._sums = Minibatches(self._problem, n_samples, batch_size, e.alpha, optimizer.solver == "adamw")
         e.n_iter_ = 0
         with crew(n_threads) as together:
