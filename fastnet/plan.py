@@ -13,9 +13,9 @@ from .layout import lanes
 _WORTH_SLICES, _WORTH_A_THREAD = 190_000, 250_000
 
 # Fewer are enough for a second thread, where the first layer's count for ``_WORK_OF_ENTRIES`` times the share of
-# entries that are not zero, or whole. Two threads take 0.87 of the time for images and 784-10-10 at B = 8 (0.93 and 1.13 with
-# 143,000 and 115,000), 0.75 at B = 16; for dense rows 0.65 to 0.8; for lists 0.86 and 0.90 with 154,000 and 120,000,
-# 1.09 with 80,000.
+# entries that are not zero, or whole. Two threads take 0.87 of the time for images and 784-10-10 at B = 8 (0.93 and
+# 1.13 with 143,000 and 115,000), 0.75 at B = 16; for dense rows 0.65 to 0.8; for lists 0.86 and 0.90 with 154,000 and
+# 120,000, 1.09 with 80,000.
 _WORTH_A_SECOND, _WORK_OF_ENTRIES = 150_000, 8
 
 # Time a compiled call should take, and what a minibatch is assumed to cost on one core. Measured: 43 to 48e9
