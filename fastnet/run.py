@@ -377,11 +377,12 @@ class Run:
                 f"the checkpoint was written within an epoch, with rows as {_KINDS[kind]}; here they are "
                 f"{_KINDS[self.kind]}. Remove it to go on from the one before"
             )
-        n_slices = len(self._work.tiles.alpha) if self._folds else 0
-        if state["folded"] is not None and len(state["folded"]["alpha"]) != n_slices:
+        before = 0 if state["folded"] is None else len(state["folded"]["alpha"])
+        parts = len(self._work.tiles.alpha) if self._folds else 0
+        if before not in (0, parts):
             raise CheckpointError(
-                f"the checkpoint was written within an epoch, with the inputs cut into {len(state['folded']['alpha'])} "
-                f"slices; here there are {n_slices}. Remove it to go on from the one before"
+                f"the checkpoint was written within an epoch, with the first layer cut into {before} parts; here there "
+                f"are {parts}. Remove it to go on from the one before"
             )
         for name, array in (state["folded"] or {}).items():
             getattr(self._work.tiles, name)[:] = array
