@@ -47,7 +47,7 @@ def _next(total, found, t, rows, piece, w, samples, scaled):
 
 @core
 def _begin(rows, order, first, b, piece, samples, distance, n_groups):
-    """Record of a sample; asks for that ``distance`` samples later."""
+    """Record of a sample, of which place and bits are kept; asks for that ``distance`` samples later."""
     ask_for(rows, order, first + b, distance, piece)
     found = record(rows, order[first + b], piece)
     keep_sample(samples, b, found, n_groups)
